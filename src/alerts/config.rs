@@ -262,7 +262,7 @@ pub fn resolve(
             let what = format!("its environments do not include {}", environment.as_str());
             setting.problem("fallback", what, "add it there, or name another alert section");
         }
-        let transport = setting.transport(common.ca_file.as_deref(), connections);
+        let transport = setting.transport(common.ca_file.as_deref(), false, connections);
         let target = section.target.build(&mut setting);
         problems.extend(setting.finish());
         // Without secrets there is nothing to send to, but which target would receive what is still known.

@@ -88,7 +88,7 @@ impl<'a> Setting<'a> {
         self.problems.secret(key, self.secrets.load_lines(reference))
     }
 
-    /// Signing secrets, one a line. Several let a receiver change its key without a gap.
+    /// Signing secrets, one per line. Several let a receiver change its key without a gap.
     pub fn signing_keys(&mut self, key: &str, reference: &SecretReference) -> Option<Vec<SigningKey>> {
         let text = self.secret_lines(key, reference)?;
         if self.is_blind() {
@@ -133,20 +133,26 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// A client of the target's own if its section names certificates.
+    /// A client of the target's own if its section names certificates, or if it must not reach private networks.
     pub fn transport(
         &mut self,
         ca_file: Option<&Path>,
+        is_internet_only: bool,
         connections: &Connections,
     ) -> Option<Arc<dyn Transport>> {
-        let path = ca_file?;
-        if self.is_blind() {
+        if self.is_blind() || (ca_file.is_none() && !is_internet_only) {
             return None;
         }
-        let trusting = connections.clone().trusting_file(path);
-        let trusting = trusting.map_err(|(what, remedy)| self.problem("ca_file", what, remedy)).ok()?;
-        self.roots_pem = trusting.extra_roots_pem().to_vec();
-        let client = HttpClient::over(&trusting);
+        let mut trusting = connections.clone();
+        if let Some(path) = ca_file {
+            let read = trusting.trusting_file(path);
+            trusting = read.map_err(|(what, remedy)| self.problem("ca_file", what, remedy)).ok()?;
+            self.roots_pem = trusting.extra_roots_pem().to_vec();
+        }
+        let client = match is_internet_only {
+            true => HttpClient::to_the_internet(&trusting),
+            false => HttpClient::over(&trusting),
+        };
         let remedy = "install the package ca-certificates";
         Some(Arc::new(client.map_err(|error| self.problem("ca_file", error.to_string(), remedy)).ok()?))
     }

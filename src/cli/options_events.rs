@@ -4,7 +4,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::options::{Since, read_delivery, read_since};
+use super::options::{Since, read_since};
 use crate::control::messages::{self, DeliveryStatus};
 use crate::control::verbs::Verb;
 use crate::payments::object::AccountName;
@@ -55,7 +55,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct EventsListArguments {
     /// Only events whose delivery is in this state: pending, delivered, dead.
-    #[arg(long, value_parser = read_delivery)]
+    #[arg(long, value_parser = read_state)]
     pub state: Option<DeliveryStatus>,
     /// Only events for this receiver of the configuration.
     #[arg(long)]
@@ -123,4 +123,14 @@ pub struct EventsEnableArguments {
     /// Its name in the configuration.
     #[arg(value_name = "RECEIVER")]
     pub receiver: String,
+}
+
+/// The states that the delivery of an event can have. Silences and acknowledgements are for alerts.
+fn read_state(text: &str) -> Result<DeliveryStatus, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "pending" => Ok(DeliveryStatus::Pending),
+        "delivered" => Ok(DeliveryStatus::Delivered),
+        "dead" => Ok(DeliveryStatus::Dead),
+        _ => Err("one of pending, delivered, dead".to_owned()),
+    }
 }

@@ -18,10 +18,11 @@ pub enum SilenceCommand {
     /// [`messages::SilenceAdd`]
     #[command(about = messages::SilenceAdd::SPEC.help, after_help = "\
 An alert is held back if it meets all conditions that are given; of each
-condition it may meet any of its values. It is listed with the state
-\"silenced\", and it is not delivered later. A silence ends at the latest after
-30 days. An hour before, or at a quarter of its length before, an alert says so.
---until-resolved also ends it when a condition that it holds back is over.
+condition it may meet any of its values, but all labels must match. It is listed
+with the state \"silenced\", and it is not delivered later. A silence ends at the
+latest after 30 days. An hour before, or at a quarter of its length before, an
+alert says so. --until-resolved also ends it when a condition that it holds back
+is over.
 
 Examples:
   reconciled silence add --account shop-de --kind overdue --for 2h --because maintenance
@@ -67,7 +68,7 @@ pub struct SilenceAddArguments {
     /// Alerts about at least this amount, in this currency: "500.00 EUR".
     #[arg(long, value_name = "AMOUNT", value_parser = parse_money)]
     pub min_amount: Option<Money>,
-    /// Alerts about accounts with this label.
+    /// Alerts about accounts with this label. Repeat it with another name: all labels must match.
     #[arg(long, value_name = "NAME=VALUE", value_parser = read_label)]
     pub label: Vec<(String, String)>,
     /// Why, for the others.

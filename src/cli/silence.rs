@@ -2,10 +2,11 @@
 //!
 //! Owns: how silences and routes are shown. Must never know: when a silence is in force, how rules decide.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::connection::{Action, Connection};
-use super::exit::{Ended, Exit};
+use super::exit::{Ended, Exit, Failed};
 use super::options_silence::{AcknowledgeArguments, RouteArguments, SilenceAddArguments, SilenceCommand};
 use super::poll::short_time;
 use super::screen::{Screen, Table, Tone};
@@ -23,7 +24,7 @@ pub(super) async fn silence(
 ) -> Ended {
     match command {
         SilenceCommand::Add(options) => {
-            let row = connection.ask(request(options)).await?;
+            let row = connection.ask(request(options)?).await?;
             connection.say(Action::Wrote, screen)?;
             let (number, words) = (row.silence.number, row.silence.matchers.words());
             screen.line(&format!("silence {number} until {}: {words}", row.silence.ends_at))?;
@@ -49,8 +50,8 @@ pub(super) async fn silence(
     Ok(Exit::Ok)
 }
 
-fn request(options: SilenceAddArguments) -> SilenceAdd {
-    SilenceAdd {
+fn request(options: SilenceAddArguments) -> Result<SilenceAdd, Failed> {
+    Ok(SilenceAdd {
         matchers: Matchers {
             accounts: options.account.into_iter().collect(),
             environments: options.environment.into_iter().collect(),
@@ -59,13 +60,25 @@ fn request(options: SilenceAddArguments) -> SilenceAdd {
             reasons: options.reason.into_iter().collect(),
             min_severity: options.min_severity,
             min_amount: options.min_amount,
-            labels: options.label.into_iter().collect(),
+            labels: labels(options.label)?,
         },
         reason: options.because,
         for_s: options.span_s,
         until: options.until,
         until_resolved: options.until_resolved,
+    })
+}
+
+/// No account has two values of one label, so a name that comes twice is a mistake.
+fn labels(typed: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failed> {
+    let mut labels = BTreeMap::new();
+    for (name, value) in typed {
+        if let Some(first) = labels.insert(name.clone(), value) {
+            let what = format!("--label {name} is given twice, first as {first:?}");
+            return Err(Failed::new(Exit::Usage, what, "add a silence for each value"));
+        }
     }
+    Ok(labels)
 }
 
 fn table(rows: &[SilenceRow]) -> Table {

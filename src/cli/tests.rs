@@ -174,12 +174,23 @@ async fn flags_that_make_no_sense_are_refused() {
         &["list", "--json", "--csv"],
         &["list", "--older-than", "soon"],
         &["alerts", "redeliver"],
+        &["events", "list", "--state", "silenced"],
+        &["events", "list", "--state", "acknowledged"],
         &["report", "--date", "yesterday"],
         &["completions", "tcsh"],
         &[],
     ] {
         assert!(Arguments::try_parse_from([&["reconciled"], words].concat()).is_err(), "{words:?}");
     }
+}
+
+#[tokio::test]
+async fn a_label_that_is_given_twice_is_refused() {
+    let house = House::new();
+    let silence = ["silence", "add", "--for", "2h", "--because", "maintenance", "--label", "team=de"];
+    let twice = [&silence[..], &["--label", "team=fr"]].concat();
+    house.run(&twice).await.expect(Exit::Usage, &[], &["--label team is given twice, first as \"de\""]);
+    house.run(&["events", "list", "--state", "dead"]).await.expect(Exit::Ok, &[], &["0 events"]);
 }
 
 #[tokio::test]

@@ -19,9 +19,11 @@ use crate::webhook::event_id;
 /// The version of the field `data`. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const FORMAT: u32 = 1;
 
-/// The longest text of the provider's, in characters: it keeps a body below the 20 kB of section 2.1 of
-/// docs/src/reference/operations.md.
-const TEXT_LIMIT: usize = 1_500;
+/// The longest text of the provider's, in bytes of JSON. With the most reasons there are fifteen such texts, so a body
+/// stays below the 20 kB of section 2.1 of docs/src/reference/operations.md.
+const TEXT_LIMIT: usize = 1_100;
+/// The maximum number of reasons.
+const REASONS_LIMIT: usize = 10;
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -128,11 +130,11 @@ fn provider_time(change: &Change<'_>) -> Option<Timestamp> {
 /// provider does not date, unless it is the last one: an object can enter others again.
 fn id(change: &Change<'_>, event_type: &str) -> String {
     let row = change.row;
-    let is_the_provider_s =
+    let is_dated_by_provider =
         change.record.quarantine.is_none() && matches!(row.cause(), Cause::Polled | Cause::Changed);
     let time = match provider_time(change) {
-        Some(at) if is_the_provider_s => at.to_string(),
-        None if is_the_provider_s && row.phase == Phase::Final => String::new(),
+        Some(at) if is_dated_by_provider => at.to_string(),
+        None if is_dated_by_provider && row.phase == Phase::Final => String::new(),
         _ => row.seen_at.to_string(),
     };
     let amounts = row_amounts(change).to_string();
@@ -171,7 +173,7 @@ fn data(change: &Change<'_>, sequence: u64) -> Value {
         "sequence": sequence,
         "previous_state": row.from.as_deref().map(cut),
         "state": record.state().map(cut),
-        "reason_codes": row.reasons.iter().map(|reason| cut(reason)).collect::<Vec<_>>(),
+        "reason_codes": row.reasons.iter().take(REASONS_LIMIT).map(|reason| cut(reason)).collect::<Vec<_>>(),
         "phase": record.phase(),
         "is_final": is_sure && record.phase() == Phase::Final,
         "outcome": if is_sure { row.outcome } else { Outcome::Undecided },
@@ -187,7 +189,21 @@ fn data(change: &Change<'_>, sequence: u64) -> Value {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(TEXT_LIMIT).collect()
+    let mut length = 0;
+    let fits = |letter: &char| {
+        length += longest_in_json(*letter);
+        length <= TEXT_LIMIT
+    };
+    text.chars().take_while(fits).collect()
+}
+
+/// The most bytes that a letter may have in JSON: an escape has six, and letters beyond the first plane need two.
+fn longest_in_json(letter: char) -> usize {
+    match letter {
+        '"' | '\\' => 2,
+        ' '..='~' => 1,
+        _ => 6 * letter.len_utf16(),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::body::{self, Format};
 use super::{TARGETS, types};
 use crate::alerts::setting::Setting;
 use crate::http::connections::Connections;
-use crate::http::{HttpClient, Transport, address};
+use crate::http::{Transport, address};
 use crate::payments::alert::Alert;
 use crate::payments::change::{Announce, Change};
 use crate::payments::environment::Environment;
@@ -91,6 +91,9 @@ pub struct Receiver {
     pub give_up_after: Duration,
     /// How it is reached; none for the client of all others.
     pub transport: Option<Arc<dyn Transport>>,
+    /// An account whose events it gets, a live one if there is one: alerts about the receiver as a whole are routed by
+    /// it.
+    pub account_for_alerts: Option<AccountName>,
     accounts: BTreeSet<AccountName>,
     hears_live: bool,
     hears_sandbox: bool,
@@ -157,14 +160,14 @@ pub fn resolve(
         let mut setting = Setting::new(("events", number), secrets, &none, Vec::new());
         setting.name(&section.name, &mut names);
         setting.numbers(section.timeout_s, section.give_up_after_h, &section.environments);
-        let accounts = setting.accounts(&section.accounts, accounts);
+        let wanted = setting.accounts(&section.accounts, accounts);
         setting.words("types", "a type of event", &section.types, types.iter().map(String::as_str));
         let url = section.address(&mut setting);
         let keys = setting.signing_keys("secret", &section.secret);
-        let transport = section.transport(&mut setting, connections);
+        let transport = setting.transport(section.ca_file.as_deref(), !section.allow_private, connections);
         problems.extend(setting.finish());
         let (Some(url), Some(keys)) = (url, keys) else { continue };
-        receivers.push(Receiver {
+        let mut receiver = Receiver {
             name: section.name.clone(),
             url,
             keys: Arc::new(keys),
@@ -172,11 +175,16 @@ pub fn resolve(
             timeout: Duration::from_secs(section.timeout_s),
             give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
             transport,
-            accounts,
+            account_for_alerts: None,
+            accounts: wanted,
             hears_live: section.environments.contains(&Environment::Live),
             hears_sandbox: section.environments.contains(&Environment::Sandbox),
             types: section.types.iter().cloned().collect(),
-        });
+        };
+        let heard = accounts.iter().filter(|(account, is_sandbox)| receiver.hears(account, **is_sandbox));
+        receiver.account_for_alerts =
+            heard.min_by_key(|(_, is_sandbox)| **is_sandbox).map(|(account, _)| account.clone());
+        receivers.push(receiver);
     }
     if problems.is_empty() { Ok(Receivers(receivers)) } else { Err(problems) }
 }
@@ -195,25 +203,6 @@ impl EventSection {
                 None
             }
         }
-    }
-
-    /// A client of the receiver's own if it trusts certificates of its own or must not reach private networks.
-    fn transport(&self, setting: &mut Setting<'_>, connections: &Connections) -> Option<Arc<dyn Transport>> {
-        if setting.is_blind() || (self.allow_private && self.ca_file.is_none()) {
-            return None;
-        }
-        let trusting = match self.ca_file.as_deref() {
-            None => Ok(connections.clone()),
-            Some(path) => connections.clone().trusting_file(path),
-        };
-        let trusting = trusting.map_err(|(what, remedy)| setting.problem("ca_file", what, remedy)).ok()?;
-        let client = match self.allow_private {
-            true => HttpClient::over(&trusting),
-            false => HttpClient::to_the_internet(&trusting),
-        };
-        let remedy = "install the package ca-certificates";
-        let client = client.map_err(|error| setting.problem("ca_file", error.to_string(), remedy)).ok()?;
-        Some(Arc::new(client))
     }
 }
 
@@ -256,6 +245,9 @@ pub(super) mod tests {
         assert_eq!((shop.timeout.as_secs(), shop.give_up_after.as_secs()), (15, 76 * 3600));
         assert!(shop.transport.is_some(), "it must not reach private networks");
         assert!(receiver("shop").transport.is_none());
+        assert_eq!(shop.account_for_alerts, Some(live));
+        let of_sandbox = format!("{SECTION}environments = [\"sandbox\"]\n");
+        assert_eq!(resolved(&of_sandbox, &FILES).unwrap().0[0].account_for_alerts, Some(sandbox));
         assert!(!format!("{receivers:?}").contains("canary"));
     }
 

@@ -65,12 +65,14 @@ pub struct BackOffice {
     /// Keeps at most one message in flight.
     flight: tokio::sync::Mutex<()>,
     health: Mutex<Health>,
+    /// The silence that was reported and is not over. It is read from the store at its first use.
+    silence: tokio::sync::OnceCell<Mutex<Option<report::Silence>>>,
 }
 
-/// Kept in memory only: a restart or a reload begins without a history of failures. Times are the clock's monotonic
-/// times.
+/// Kept in memory only: a restart or a reload begins without a history of failures.
 #[derive(Debug, Default)]
 struct Health {
+    /// In the clock's monotonic time.
     paused_until: Option<Duration>,
     failures: u32,
     failing_since: Option<Timestamp>,
@@ -98,6 +100,7 @@ impl BackOffice {
             ports,
             flight: tokio::sync::Mutex::default(),
             health: Mutex::default(),
+            silence: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -122,7 +125,8 @@ impl BackOffice {
         State { disabled_since: health.gone_since, last_error: health.last_error.clone() }
     }
 
-    /// Lets a disabled receiver get events again. True if it was disabled.
+    /// Lets a disabled receiver get events again. True if it was disabled. A reported silence ends only when it accepts
+    /// something.
     pub fn enable(&self) -> bool {
         let health = std::mem::take(&mut *self.health());
         self.ports.store.target_signal(&self.target).notify_one();
@@ -139,6 +143,10 @@ impl BackOffice {
         match self.send(&event).await {
             Answer::Judged(Verdict::Delivered) => {
                 self.enable();
+                if let Err(error) = self.report_return(self.ports.clock.now()).await {
+                    // The next event that is accepted reports it.
+                    tracing::error!(receiver = self.receiver.name, %error, "its return was not reported");
+                }
                 Ok(())
             }
             Answer::Judged(

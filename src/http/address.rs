@@ -86,12 +86,20 @@ fn is_private(address: IpAddr) -> bool {
                 || (first, second, third) == (192, 0, 0)
         }
         IpAddr::V6(address) => {
-            let [first, second, third, fourth, _, _, high, low] = address.segments();
+            let [first, second, third, fourth, fifth, sixth, high, low] = address.segments();
             let [a, b] = high.to_be_bytes();
             let [c, d] = low.to_be_bytes();
             // A translator leads on to the IPv4 address within.
             let is_translated = [first, second, third, fourth] == [0x64, 0xff9b, 0, 0];
+            // Tunnels lead on to an IPv4 address, too: 6to4, Teredo, and the old form ::a.b.c.d.
+            let is_tunnel = first == 0x2002
+                || (first, second) == (0x2001, 0)
+                || [first, second, third, fourth, fifth, sixth] == [0; 6];
+            // Site-local addresses are the forerunners of the unique local ones; 2001:db8::/32 is for documentation.
             address.is_loopback()
+                || is_tunnel
+                || first & 0xffc0 == 0xfec0
+                || (first, second) == (0x2001, 0xdb8)
                 || address.is_unique_local()
                 || address.is_multicast()
                 || (first, second) == (0x64, 0xff9b) && third != 0
@@ -178,6 +186,7 @@ mod tests {
             "http://127.0.0.1:8080/x",
             "http://[::1]/x",
             "https://[64:ff9b::8.8.8.8]/x",
+            "https://[2001:4860:4860::8888]/x",
         ] {
             assert!(checked_public(good).is_ok(), "{good}");
         }
@@ -195,6 +204,12 @@ mod tests {
             "https://[64:ff9b::10.0.0.7]/x",
             "https://[64:ff9b::169.254.169.254]/x",
             "https://[64:ff9b:1::1]/x",
+            "https://[2002:a00:7::1]/x",
+            "https://[2001:0:53aa:64c::1]/x",
+            "https://[fec0::1]/x",
+            "https://[feff::1]/x",
+            "https://[::10.0.0.7]/x",
+            "https://[2001:db8::1]/x",
             "https://169.254.169.254/x",
             "https://0x0a000007/x",
             "http://office.example/x",

@@ -267,7 +267,7 @@ async fn listed(host: &Host) -> Vec<EventRow> {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_nothing() {
     let host = Host::new().await;
-    let sections = section(host.folder.path(), "office", &format!("{}{PATH}", host.base()), "timeout_s = 2");
+    let sections = section(host.folder.path(), "office", &format!("{}{PATH}", host.base()), "timeout_s = 60");
     host.rewrite_config(|config| config + &sections);
     let refuse = |status: u16| ScriptedAnswer::Refuse { status, body: None, stage: MailStage::Message };
     let script = |answers: Vec<ScriptedAnswer>| {
@@ -278,7 +278,9 @@ async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_not
             answers,
         });
     };
-    script(vec![ScriptedAnswer::Accept, refuse(500), ScriptedAnswer::Reset { is_kept: true }]);
+    // The test is accepted, an event fails, and the next one gets no answer, so that the kill hits it in flight.
+    let (hang, reset) = (ScriptedAnswer::Hang { is_kept: true }, ScriptedAnswer::Reset { is_kept: true });
+    script(vec![ScriptedAnswer::Accept, refuse(500), hang, reset]);
     let daemon = host.start().await;
     host.run(&["events", "test"]).await.expect(0, &["office accepted it"]);
     let good = host.plant("shop", "authorization", "Authorized", None, 3_000);
@@ -298,10 +300,13 @@ async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_not
             })
             .collect()
     };
-    host.until("the first events are pending or sent", async || {
-        (listed(&host).await.len() >= 2).then_some(())
+    host.until("both first events are pending, and one of them is in flight", async || {
+        let in_flight = about(good.id()).len() + about(bad.id()).len();
+        (in_flight == 1 && listed(&host).await.len() >= 2).then_some(())
     })
     .await;
+    let in_flight = [about(good.id()), about(bad.id())].concat();
+    let [(_, _, in_flight)] = in_flight.as_slice() else { panic!("{in_flight:?}") };
     daemon.kill();
     let daemon = host.start().await;
     host.until("all events are delivered", async || {
@@ -317,6 +322,9 @@ async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_not
             found.iter().map(|(number, word, _)| (*number, word.as_str())).collect();
         assert_eq!(types, [(1, "charge.authorization_initiated"), (2, last)], "{found:?}");
     }
+    let arrived = accepted(host.simulator.chat_messages(), PATH);
+    let arrived = arrived.iter().filter(|message| header(message, "webhook-id") == in_flight.as_str());
+    assert!(arrived.count() >= 2, "what was in flight comes again under its id");
     let ids: Vec<String> = listed(&host).await.into_iter().map(|row| row.id).collect();
 
     // Gone: it gets nothing until it is enabled, and status says so.

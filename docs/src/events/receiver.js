@@ -13,7 +13,7 @@ const TOLERANCE_S = 300;
 function isGenuine(headers, body) {
   const id = headers["webhook-id"] || "";
   const sentAt = headers["webhook-timestamp"] || "";
-  if (!/^\w+$/.test(id) || !/^\d+$/.test(sentAt)) return false;
+  if (!/^\w{1,80}$/.test(id) || !/^\d{1,12}$/.test(sentAt)) return false;
   if (Math.abs(Date.now() / 1000 - Number(sentAt)) > TOLERANCE_S) return false;
   const hmac = crypto.createHmac("sha256", KEY).update(`${id}.${sentAt}.`).update(body);
   const expected = Buffer.from("v1," + hmac.digest("base64"));
@@ -43,36 +43,87 @@ function work(event) {
   console.log(event.type, JSON.stringify(event.data));
 }
 
+// Prints what goes wrong with an event. It is tried again in the next round, and the others are not held up.
+function goingOn(file, step) {
+  try {
+    step();
+  } catch (error) {
+    console.error(file, error);
+  }
+}
+
+// When an event was found, and its number. The times are UTC: without the Z they compare as texts.
+function place(event) {
+  return [(event.data.found_at || "").replace("Z", ""), event.data.sequence || 0];
+}
+
+// Works on an event, unless a later one of its object was worked on before.
+function workInOrder(file, event) {
+  const about = JSON.stringify([event.data.account, event.data.kind, event.data.id]);
+  const last = path.join(INBOX, crypto.createHash("sha256").update(about).digest("hex") + ".last");
+  const [foundAt, sequence] = place(event);
+  let isOlder = false;
+  if (fs.existsSync(last)) {
+    const [lastFoundAt, lastSequence] = JSON.parse(fs.readFileSync(last, "utf8"));
+    isOlder = sequence < lastSequence && foundAt <= lastFoundAt;
+  }
+  if (!isOlder) {
+    work(event);
+    fs.writeFileSync(`${last}.new`, JSON.stringify([foundAt, sequence]));
+    fs.renameSync(`${last}.new`, last);
+  }
+  fs.writeFileSync(`${file}.done`, "");
+}
+
 function workOnAll() {
+  const pending = [];
   for (const name of fs.readdirSync(INBOX).sort()) {
     const file = path.join(INBOX, name);
-    if (name.endsWith(".json") && !fs.existsSync(`${file}.done`)) {
-      work(JSON.parse(fs.readFileSync(file, "utf8")));
-      fs.writeFileSync(`${file}.done`, "");
-    }
+    if (!name.endsWith(".json") || fs.existsSync(`${file}.done`)) continue;
+    goingOn(file, () => {
+      const event = JSON.parse(fs.readFileSync(file, "utf8"));
+      pending.push({ file, event, place: place(event) });
+    });
+  }
+  pending.sort((one, other) => {
+    const [[foundAt, sequence], [otherFoundAt, otherSequence]] = [one.place, other.place];
+    return foundAt === otherFoundAt ? sequence - otherSequence : foundAt < otherFoundAt ? -1 : 1;
+  });
+  for (const { file, event } of pending) goingOn(file, () => workInOrder(file, event));
+}
+
+// The status of the answer to a request.
+function accept(request, body) {
+  if (request.method !== "POST" || !isGenuine(request.headers, body)) return 401;
+  try {
+    keep(request.headers["webhook-id"], body);
+    return 204;
+  } catch (error) {
+    console.error(error);
+    return 500;
   }
 }
 
 fs.mkdirSync(INBOX, { recursive: true });
 workOnAll();
+setInterval(workOnAll, 60_000);
 const server = http.createServer((request, response) => {
   const parts = [];
   let length = 0;
+  if (Number(request.headers["content-length"]) > LONGEST_BODY) {
+    response.writeHead(400, { connection: "close" }).end();
+    return;
+  }
   request.on("data", (part) => {
     length += part.length;
     if (length > LONGEST_BODY) request.destroy();
     else parts.push(part);
   });
   request.on("end", () => {
-    const body = Buffer.concat(parts);
-    if (request.method !== "POST" || !isGenuine(request.headers, body)) {
-      response.writeHead(401).end();
-      return;
-    }
-    keep(request.headers["webhook-id"], body);
+    const status = accept(request, Buffer.concat(parts));
     // The work begins when the answer has left.
-    response.on("finish", () => setImmediate(workOnAll));
-    response.writeHead(204).end();
+    if (status === 204) response.on("finish", () => setImmediate(workOnAll));
+    response.writeHead(status).end();
   });
 });
 server.listen(Number(process.env.PORT || 8090), "127.0.0.1");

@@ -9,10 +9,10 @@ $inbox = getenv('EVENTS_INBOX') ?: 'inbox';
 // Whether the bytes were signed with our key, and not long ago.
 function is_genuine(string $key, string $id, string $sent_at, string $signatures, string $body): bool
 {
-    if (!preg_match('/^\w+$/D', $id) || !preg_match('/^\d+$/D', $sent_at) || strlen($body) > LONGEST_BODY) {
+    if (!preg_match('/^\w{1,80}$/D', $id) || !preg_match('/^\d{1,12}$/D', $sent_at)) {
         return false;
     }
-    if (abs(time() - (int) $sent_at) > TOLERANCE_S) {
+    if (strlen($body) > LONGEST_BODY || abs(time() - (int) $sent_at) > TOLERANCE_S) {
         return false;
     }
     $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$sent_at.$body", $key, true));
@@ -45,15 +45,71 @@ function work(array $event): void
     echo $event['type'], ' ', json_encode($event['data']), "\n";
 }
 
+// Prints what goes wrong with an event. It is tried again in the next round, and the others are not held up.
+function going_on(string $file, callable $step): void
+{
+    try {
+        $step();
+    } catch (Throwable $error) {
+        fwrite(STDERR, "$file: $error\n");
+    }
+}
+
+// When an event was found, and its number. The times are UTC: without the Z they compare as texts.
+function place(array $event): array
+{
+    return [rtrim($event['data']['found_at'] ?? '', 'Z'), $event['data']['sequence'] ?? 0];
+}
+
+// Works on an event, unless a later one of its object was worked on before.
+function work_in_order(string $inbox, string $file, array $event): void
+{
+    $data = $event['data'];
+    $about = json_encode([$data['account'] ?? '', $data['kind'] ?? '', $data['id'] ?? '']);
+    $last = "$inbox/" . hash('sha256', $about) . '.last';
+    [$found_at, $sequence] = place($event);
+    $is_older = false;
+    if (file_exists($last)) {
+        [$last_found_at, $last_sequence] = json_decode(file_get_contents($last), true, 4, JSON_THROW_ON_ERROR);
+        $is_older = $sequence < $last_sequence && strcmp($found_at, $last_found_at) <= 0;
+    }
+    if (!$is_older) {
+        work($event);
+        file_put_contents("$last.new", json_encode([$found_at, $sequence]));
+        rename("$last.new", $last);
+    }
+    touch("$file.done");
+}
+
+function work_on_all(string $inbox): void
+{
+    $pending = [];
+    foreach (glob("$inbox/*.json") as $file) {
+        if (file_exists("$file.done")) {
+            continue;
+        }
+        going_on($file, function () use ($file, &$pending) {
+            $event = json_decode(file_get_contents($file), true, 512, JSON_THROW_ON_ERROR);
+            $pending[] = ['place' => place($event), 'file' => $file, 'event' => $event];
+        });
+    }
+    usort($pending, function (array $one, array $other): int {
+        [[$found_at, $sequence], [$other_found_at, $other_sequence]] = [$one['place'], $other['place']];
+        return strcmp($found_at, $other_found_at) ?: $sequence <=> $other_sequence;
+    });
+    foreach ($pending as ['file' => $file, 'event' => $event]) {
+        going_on($file, fn () => work_in_order($inbox, $file, $event));
+    }
+}
+
 if (!is_dir($inbox)) {
     mkdir($inbox, 0700, true);
 }
 if (PHP_SAPI === 'cli') {
-    foreach (glob("$inbox/*.json") as $file) {
-        if (!file_exists("$file.done")) {
-            work(json_decode(file_get_contents($file), true, 512, JSON_THROW_ON_ERROR));
-            touch("$file.done");
-        }
+    // One that takes longer than a minute is not joined by the next.
+    $alone = fopen("$inbox/lock", 'c');
+    if (flock($alone, LOCK_EX | LOCK_NB)) {
+        work_on_all($inbox);
     }
     exit(0);
 }

@@ -112,6 +112,12 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
 /// A receiver of events that gets none any more, or to which some were given up.
 fn of_events(events: &EventsHealth, status: &Status) -> Vec<Finding> {
     let (mut found, name) = (Vec::new(), &events.receiver);
+    if events.is_removed {
+        let (pending, dead) = (count(events.pending, "event"), events.dead);
+        let what = format!("{name} is not configured any more: {pending} pending for it, {dead} given up");
+        let remedy = "an [[events]] section of this name gets them; without one they stay listed";
+        return vec![Finding::new(Level::Warning, what, remedy)];
+    }
     if let Some(since) = events.disabled_since {
         let since = moment(since, status.now);
         let what = format!("{name} gets no events since {since}: it answered that it is gone (HTTP 410)");

@@ -176,6 +176,15 @@ fn each_trouble_has_its_level_and_its_remedy() {
     assert_eq!((gone.level, dead.level), (Level::Critical, Level::Critical));
     assert!(gone.what.contains("(HTTP 410)") && gone.remedy.contains("events enable"), "{gone:?}");
     assert!(dead.what.starts_with("12 events for") && dead.remedy.contains("events redeliver"), "{dead:?}");
+    let mut removed = well();
+    removed["events"] = json!([{
+        "receiver": "old-shop", "pending": 2, "dead": 1, "next_at": null, "disabled_since": null,
+        "last_error": "not configured any more", "is_removed": true,
+    }]);
+    let findings = judge(&status(removed));
+    let [only] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(only.level, Level::Warning);
+    assert!(only.what.starts_with("old-shop is not configured any more: 2 events pending"), "{only:?}");
     let mut stuck = well();
     stuck["batches"] = all["batches"].clone();
     assert_eq!(level(&judge(&status(stuck))), Level::Warning);

@@ -2,6 +2,7 @@
 //!
 //! Owns: what each does. Must never know: what an event says, how it is delivered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use crate::control::messages::*;
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
 use crate::events::{BackOffice, TARGETS};
+use crate::payments::alert::Alert;
 use crate::store::AlertFilter;
 
 /// Which events are meant, beyond what the store's own filter can say.
@@ -30,36 +32,51 @@ impl Chosen {
         Ok(Chosen { filter, object, since, ids: Vec::new() })
     }
 
-    /// The deliveries of a stored event that are meant.
-    fn rows(&self, stored: AlertRow) -> Vec<(String, EventRow)> {
-        let AlertRow { alert, deliveries, .. } = stored;
-        let Some(event) = &alert.event else { return Vec::new() };
+    fn is_meant(&self, alert: &Alert) -> bool {
         let is_object =
             |wanted: &Selector| alert.object.as_ref().is_some_and(|object| wanted.matches(object));
-        let is_meant = (self.ids.is_empty() || self.ids.contains(&event.id))
+        let is_id = |id: &String| self.ids.is_empty() || self.ids.contains(id);
+        alert.event.as_ref().is_some_and(|event| is_id(&event.id))
             && self.object.as_ref().is_none_or(is_object)
-            && self.since.is_none_or(|since| alert.found_at >= since);
-        let row = |delivery: DeliveryRow| EventRow {
-            id: event.id.clone(),
-            event_type: alert.kind.to_string(),
-            receiver: delivery.target.strip_prefix(TARGETS).unwrap_or(&delivery.target).to_owned(),
-            object: alert.object.clone(),
-            sequence: event.sequence,
-            occurred_at: alert.occurred_at,
-            found_at: alert.found_at,
-            state: delivery.status,
-            attempts: delivery.attempts,
-            last_error: delivery.last_error,
-            at: delivery.at,
-            body: event.body.clone(),
-        };
-        let is_wanted = |delivery: &DeliveryRow| {
-            self.filter.target.as_ref().is_none_or(|target| delivery.target == *target)
-                && self.filter.status.is_none_or(|status| delivery.status == status)
-        };
-        let meant = deliveries.into_iter().filter(|delivery| is_meant && is_wanted(delivery));
-        meant.map(|delivery| (alert.key.clone(), row(delivery))).collect()
+            && self.since.is_none_or(|since| alert.found_at >= since)
     }
+
+    /// The deliveries of a stored event that are meant.
+    fn deliveries<'a>(&'a self, stored: &'a AlertRow) -> impl Iterator<Item = &'a DeliveryRow> {
+        let is_meant = self.is_meant(&stored.alert);
+        stored.deliveries.iter().filter(move |delivery| {
+            is_meant
+                && self.filter.target.as_ref().is_none_or(|target| delivery.target == *target)
+                && self.filter.status.is_none_or(|status| delivery.status == status)
+        })
+    }
+
+    /// Whether nothing on the pages after this one can be meant, because they are in order of time, newest first.
+    fn is_past(&self, page: &[AlertRow]) -> bool {
+        let Some(since) = self.since else { return false };
+        !page.is_empty() && page.iter().all(|row| row.alert.found_at < since)
+    }
+}
+
+/// The rows of a stored event, one for each delivery that is meant.
+fn listed(stored: &AlertRow, chosen: &Chosen) -> Vec<EventRow> {
+    let alert = &stored.alert;
+    let Some(event) = &alert.event else { return Vec::new() };
+    let row = |delivery: &DeliveryRow| EventRow {
+        id: event.id.clone(),
+        event_type: alert.kind.to_string(),
+        receiver: delivery.target.strip_prefix(TARGETS).unwrap_or(&delivery.target).to_owned(),
+        object: alert.object.clone(),
+        sequence: event.sequence,
+        occurred_at: alert.occurred_at,
+        found_at: alert.found_at,
+        state: delivery.status,
+        attempts: delivery.attempts,
+        last_error: delivery.last_error.clone(),
+        at: delivery.at,
+        body: event.body.clone(),
+    };
+    chosen.deliveries(stored).map(row).collect()
 }
 
 impl Service {
@@ -74,9 +91,8 @@ impl Service {
             let cursor = listing.next_cursor.take();
             let page = self.store.alerts(chosen.filter.clone(), cursor, rows(request.limit)).await;
             let page = page.map_err(storage)?;
-            listing.next_cursor = page.next;
-            let found = page.items.into_iter().flat_map(|stored| chosen.rows(stored));
-            listing.items.extend(found.map(|(_, row)| row));
+            listing.next_cursor = page.next.filter(|_| !chosen.is_past(&page.items));
+            listing.items.extend(page.items.iter().flat_map(|stored| listed(stored, &chosen)));
             if !listing.items.is_empty() || listing.next_cursor.is_none() {
                 break;
             }
@@ -96,22 +112,32 @@ impl Service {
         chosen.ids.clone_from(&request.ids);
         chosen.filter.status = request.all_dead.then_some(DeliveryStatus::Dead);
         // All are collected first: one that becomes pending again drops out of the list that the cursor walks.
+        let mut missing: BTreeSet<String> = request.ids.iter().cloned().collect();
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = self.store.alerts(chosen.filter.clone(), after, PAGE_ROWS.0).await.map_err(storage)?;
-            found.extend(page.items.into_iter().flat_map(|stored| chosen.rows(stored)));
-            after = page.next;
+            let mut ends_with_one = false;
+            for stored in &page.items {
+                let before = found.len();
+                let meant = chosen.deliveries(stored);
+                found.extend(meant.map(|delivery| (stored.alert.key.clone(), delivery.target.clone())));
+                ends_with_one = found.len() > before;
+                if let Some(event) = stored.alert.event.as_ref().filter(|_| ends_with_one) {
+                    missing.remove(&event.id);
+                }
+            }
+            // The events of one change have one id, for every receiver, and follow each other.
+            let has_all = !request.ids.is_empty() && missing.is_empty() && !ends_with_one;
+            after = page.next.filter(|_| !has_all && !chosen.is_past(&page.items));
             if after.is_none() {
                 break;
             }
         }
-        let is_known = |id: &&String| found.iter().any(|(_, row)| row.id == **id);
-        let unknown = request.ids.iter().filter(|id| !is_known(id)).cloned().collect();
+        let unknown = request.ids.iter().filter(|id| missing.contains(*id)).cloned().collect();
         let (now, mut number) = (self.clock.now(), 0);
         // The oldest first, so that an object's events keep their order.
-        for (key, row) in found.iter().rev() {
-            let target = format!("{TARGETS}{}", row.receiver);
-            number += self.store.redeliver(key, Some(&target), now).await.map_err(storage)?;
+        for (key, target) in found.iter().rev() {
+            number += self.store.redeliver(key, Some(target), now).await.map_err(storage)?;
         }
         Ok(Redelivered { deliveries: u64::try_from(number).unwrap_or(u64::MAX), unknown })
     }

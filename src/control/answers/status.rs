@@ -73,9 +73,10 @@ impl Service {
         Ok(u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX))
     }
 
-    /// The receivers of events, and the store's statistics, in which only alerts are counted as messages.
+    /// The receivers of events, those with events that have left the configuration too, and the store's statistics, in
+    /// which only alerts are counted as messages.
     pub(super) async fn events_health(&self) -> Answer<(Vec<EventsHealth>, Stats)> {
-        let counts = self.store.outbox_counts(TARGETS).await.map_err(storage)?;
+        let mut counts = self.store.outbox_counts(TARGETS).await.map_err(storage)?;
         let mut store = self.store.stats();
         for counts in counts.values() {
             store.outbox_pending = store.outbox_pending.saturating_sub(counts.pending);
@@ -83,7 +84,7 @@ impl Service {
         }
         let mut events = Vec::new();
         for office in &self.rooms().back_offices {
-            let (counts, state) = (counts.get(office.target()).copied().unwrap_or_default(), office.state());
+            let (counts, state) = (counts.remove(office.target()).unwrap_or_default(), office.state());
             events.push(EventsHealth {
                 receiver: office.name().to_owned(),
                 pending: counts.pending,
@@ -91,6 +92,18 @@ impl Service {
                 next_at: self.store.next_owed(office.target()).await.map_err(storage)?,
                 disabled_since: state.disabled_since,
                 last_error: state.last_error,
+                is_removed: false,
+            });
+        }
+        for (target, counts) in counts.into_iter().filter(|(_, counts)| counts.pending + counts.dead > 0) {
+            events.push(EventsHealth {
+                receiver: target.strip_prefix(TARGETS).unwrap_or(&target).to_owned(),
+                pending: counts.pending,
+                dead: counts.dead,
+                next_at: None,
+                disabled_since: None,
+                last_error: Some("not configured any more".to_owned()),
+                is_removed: true,
             });
         }
         Ok((events, store))

@@ -65,6 +65,9 @@ pub struct EventsHealth {
     pub disabled_since: Option<Timestamp>,
     /// Why the last attempt failed, if it did.
     pub last_error: Option<String>,
+    /// The configuration has no receiver of this name any more, so nothing is sent to it.
+    #[serde(default)]
+    pub is_removed: bool,
 }
 
 /// More moving objects than the quota of an operation can poll within their interval.

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod events;
 mod silences;
 mod socket;
 mod verbs;

@@ -68,7 +68,7 @@ fn captured() -> (Record, Transition) {
 }
 
 #[test]
-fn a_good_end_is_said_completely() {
+fn a_good_end_has_all_fields() {
     let (record, row) = captured();
     let (_, rows) = found(None, "Authorized", Phase::Resting, Outcome::Open);
     let overtaken = Transition { stored_cause: Some(Cause::Overtaken), ..rows.clone() };
@@ -116,7 +116,7 @@ fn a_cloud_event_has_all_required_attributes_and_the_same_data() {
 }
 
 #[test]
-fn a_doubt_is_never_said_as_good_news() {
+fn a_doubt_is_never_good_news() {
     let quarantine = |cause: &str, state: &str| Quarantine {
         cause: cause.to_owned(),
         explanation: String::new(),
@@ -171,13 +171,38 @@ fn every_row_of_a_history_has_its_type_or_none() {
 
 #[test]
 fn every_body_is_as_short_as_the_standard_asks() {
-    let (mut record, mut row) = captured();
-    let long = "é\u{1b}".repeat(50_000);
-    record.details.merchant_reference = Some(long.clone());
-    record.details.parent = Some(long.clone());
-    row.from = Some(long);
-    let (_, event, _) = event(&record, &row);
-    assert!(event.body.len() < 20_000, "{}", event.body.len());
+    for letters in ["a", "\"", "é\u{1b}", "\u{e0001}", "\u{1f600}", "\u{202e}\u{e0001}"] {
+        let (mut record, mut row) = captured();
+        let long = letters.repeat(50_000);
+        row.object.account = "a".repeat(64).parse().unwrap();
+        row.object.id = "S".repeat(64).parse().unwrap();
+        row.from = Some(long.clone());
+        row.to = long.clone();
+        row.reasons = vec![long.clone(); 50];
+        record.details.merchant_reference = Some(long.clone());
+        record.details.parent = Some(long.clone());
+        let money = Money::parse("99999999.99", "EUR").ok();
+        let observation = &mut record.observed.as_mut().unwrap().observation;
+        observation.state = long.clone();
+        observation.amounts = Amounts { authorized: money, captured: money, refunded: money };
+        record.quarantine = Some(Quarantine {
+            cause: "unknown-state".to_owned(),
+            explanation: String::new(),
+            since: "2026-01-15T09:30:00Z".parse().unwrap(),
+            evidence: Some(seen(&long)),
+            expected: None,
+        });
+        for format in [Format::Plain, Format::CloudEvents] {
+            let event = made(&change(&record, &row, &[]), format, "events/shop").unwrap().event.unwrap();
+            assert!(event.body.len() < 20_000, "{} of {letters:?}", event.body.len());
+            let body: Value = serde_json::from_str(&event.body).unwrap();
+            let data = &body["data"];
+            assert_eq!(data["reason_codes"].as_array().unwrap().len(), 10);
+            for text in [&data["state"], &data["doubt"]["state"], &data["reference"], &data["parent"]] {
+                assert!(text.as_str().unwrap().chars().count() >= 90, "{text}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Deliveries from a real store to receivers with scripted answers, in virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::alerts::condition;
 use crate::clock::{Clock, VirtualClock};
 use crate::events::config::tests::receiver;
 use crate::http::BoxFuture;
@@ -18,6 +19,8 @@ type Sent = (String, Vec<u8>, Duration);
 /// Answers 200 unless scripted otherwise; the last answer of the script repeats.
 struct Network {
     clock: SharedClock,
+    /// The ids that are always answered with 500, whatever the script says.
+    broken: Mutex<BTreeSet<String>>,
     sent: Mutex<Vec<Sent>>,
     answers: Mutex<VecDeque<Result<Response, TransportError>>>,
 }
@@ -32,8 +35,12 @@ impl Transport for Network {
             assert_eq!(header("idempotency-key"), format!("\"{}\"", header("webhook-id")));
             assert!(header("webhook-signature").starts_with("v1,"));
             assert_eq!(header("webhook-timestamp"), self.clock.now().as_second().to_string());
-            self.sent.lock().unwrap().push((header("webhook-id"), request.body, self.clock.monotonic()));
+            let id = header("webhook-id");
+            self.sent.lock().unwrap().push((id.clone(), request.body, self.clock.monotonic()));
             self.clock.sleep(Duration::from_millis(50)).await;
+            if self.broken.lock().unwrap().contains(&id) {
+                return status(500, None);
+            }
             let mut answers = self.answers.lock().unwrap();
             match answers.len() {
                 0 => Ok(Response { status: 200, ..Response::default() }),
@@ -53,6 +60,7 @@ struct Scene {
     store: Store,
     clock: Arc<VirtualClock>,
     network: Arc<Network>,
+    ports: Ports,
     office: BackOffice,
     _folder: tempfile::TempDir,
 }
@@ -65,6 +73,7 @@ impl Scene {
         let (store, _) = Store::open(options, clock.now()).await.unwrap();
         let network = Arc::new(Network {
             clock: clock.clone(),
+            broken: Mutex::default(),
             sent: Mutex::default(),
             answers: Mutex::new(answers.into()),
         });
@@ -75,12 +84,26 @@ impl Scene {
             routes: Arc::new(|_, _| vec!["ops".into()]),
             sandbox_accounts: Arc::default(),
         };
-        let office = BackOffice::new(receiver("shop"), ports);
-        Scene { store, clock, network, office, _folder: folder }
+        let office = BackOffice::new(receiver("shop"), ports.clone());
+        Scene { store, clock, network, ports, office, _folder: folder }
     }
 
-    /// Makes the first `count` events of an object pending.
+    /// Forgets what only a process knows.
+    fn restart(&mut self) {
+        self.office = BackOffice::new(receiver("shop"), self.ports.clone());
+    }
+
+    /// From now on the network answers so.
+    fn script(&self, answers: Vec<Result<Response, TransportError>>) {
+        *self.network.answers.lock().unwrap() = answers.into();
+    }
+
+    /// Makes these events of an object pending.
     async fn raise(&self, object: &str, numbers: std::ops::RangeInclusive<u64>) {
+        self.raise_for("shop-de", object, numbers).await;
+    }
+
+    async fn raise_for(&self, account: &str, object: &str, numbers: std::ops::RangeInclusive<u64>) {
         let now = self.clock.now();
         let event = |number: u64| {
             let event = Event {
@@ -89,10 +112,10 @@ impl Scene {
                 media_type: "application/json".to_owned(),
                 body: format!("{{\"n\":{number}}}"),
             };
-            let account = "shop-de".parse().unwrap();
+            let key = format!("events/shop/{account}/charge/{object}/{number:010}");
+            let account = account.parse().unwrap();
             let alert =
                 Alert::new(AlertKind::from("charge.captured".to_owned()), "", Severity::Info, &account, now);
-            let key = format!("events/shop/shop-de/charge/{object}/{number:010}");
             let alert = Alert { key, event: Some(Box::new(event)), ..alert };
             OwedAlert { alert, targets: vec!["events/shop".into()] }
         };
@@ -109,9 +132,15 @@ impl Scene {
 
     /// Runs rounds as the loop would, for this long.
     async fn run(&self, hours: u64) {
+        self.run_and(hours, || ()).await;
+    }
+
+    /// The same, with something to do after each round.
+    async fn run_and(&self, hours: u64, after_round: impl Fn()) {
         let end = self.clock.monotonic() + Duration::from_secs(hours * 3600);
         while self.clock.monotonic() < end {
             let round = self.office.round().await.unwrap();
+            after_round();
             let wait = round.next_at.map_or(Duration::from_secs(60), |at| between(self.clock.now(), at));
             self.clock.sleep(wait.clamp(Duration::from_millis(10), Duration::from_secs(60))).await;
         }
@@ -123,9 +152,15 @@ impl Scene {
         page.items.into_iter().map(|row| row.deliveries[0].status).collect()
     }
 
+    /// The keys of all alerts, newest first.
     async fn alerts(&self) -> Vec<String> {
+        self.raised().await.into_iter().map(|alert| alert.key).collect()
+    }
+
+    /// All alerts, newest first.
+    async fn raised(&self) -> Vec<Alert> {
         let page = self.store.alerts(AlertFilter::default(), None, 100).await.unwrap();
-        page.items.into_iter().map(|row| row.alert.key).collect()
+        page.items.into_iter().map(|row| row.alert).collect()
     }
 }
 
@@ -171,7 +206,7 @@ async fn one_that_is_gone_gets_nothing_until_it_is_enabled() {
     let alerts = scene.alerts().await;
     assert!(alerts.len() == 1 && alerts[0].starts_with("undelivered/events/shop/gone/"), "{alerts:?}");
     assert_eq!(scene.states().await, [DeliveryStatus::Pending; 2], "nothing is lost");
-    scene.network.answers.lock().unwrap().clear();
+    scene.script(Vec::new());
     assert!(scene.office.enable() && !scene.office.enable());
     scene.run(1).await;
     assert_eq!(scene.ids(), ["A_1", "A_1", "A_2"]);
@@ -187,11 +222,14 @@ async fn after_three_days_an_event_is_given_up_and_people_hear_of_it() {
     scene.run(80).await;
     assert_eq!(scene.states().await, [DeliveryStatus::Dead; 2]);
     let alerts = scene.alerts().await;
-    assert!(alerts.iter().any(|key| key.starts_with("undelivered/events/shop/2026-01-")), "{alerts:?}");
+    assert!(
+        alerts.iter().any(|key| key.starts_with("undelivered/events/shop/shop-de/2026-01-")),
+        "{alerts:?}"
+    );
     let tries = scene.ids().iter().filter(|id| *id == "A_1").count();
     assert!((70..=90).contains(&tries), "{tries} tries in 76 hours");
     // An operator sends it again, under the same id.
-    scene.network.answers.lock().unwrap().clear();
+    scene.script(Vec::new());
     let key = "events/shop/shop-de/charge/A/0000000001";
     assert_eq!(scene.store.redeliver(key, None, scene.clock.now()).await, Ok(1));
     scene.run(2).await;
@@ -200,15 +238,81 @@ async fn after_three_days_an_event_is_given_up_and_people_hear_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_always_fails_delays_no_other_object_for_long() {
-    let scene = Scene::new(vec![status(500, None)]).await;
+    let scene = Scene::new(Vec::new()).await;
+    scene.network.broken.lock().unwrap().insert("evt_A_1".to_owned());
     scene.raise("A", 1..=2).await;
     scene.run(3).await;
-    scene.network.answers.lock().unwrap().clear();
-    scene.raise("B", 1..=1).await;
-    let asked_at = scene.clock.monotonic();
+    scene.raise("B", 1..=3).await;
+    let raised_at = scene.clock.monotonic();
     scene.run(1).await;
-    let b = scene.sent().into_iter().find(|(id, ..)| id == "evt_B_1").unwrap();
-    assert!(b.2 - asked_at <= LONGEST_PAUSE + Duration::from_secs(10), "{:?}", b.2 - asked_at);
+    let of_b: Vec<Sent> = scene.sent().into_iter().filter(|(id, ..)| id.starts_with("evt_B")).collect();
+    let ids: Vec<&str> = of_b.iter().map(|(id, ..)| id.as_str()).collect();
+    assert_eq!(ids, ["evt_B_1", "evt_B_2", "evt_B_3"]);
+    let waited = of_b[2].2 - raised_at;
+    assert!(waited <= LONGEST_PAUSE + Duration::from_secs(10), "{waited:?}");
+    assert!(scene.ids().iter().all(|id| id != "A_2"), "it waits for the one before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_has_one_beginning_and_one_end_whatever_restarts_are_in_it() {
+    let mut scene = Scene::new(vec![status(500, None)]).await;
+    // The event is that of a sandbox, and the receiver gets events of a live account too.
+    scene.raise_for("shop-test", "A", 1..=2).await;
+    scene.run(2).await;
+    let begun = scene.raised().await;
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    scene.restart();
+    scene.run(4).await;
+    assert_eq!(scene.raised().await, begun, "it was reported before the restart");
+    scene.restart();
+    scene.script(Vec::new());
+    scene.run(2).await;
+    scene.restart();
+    scene.raise("B", 1..=1).await;
+    scene.run(1).await;
+    let alerts = scene.raised().await;
+    let [end, begin] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!(begin, &begun[0]);
+    assert_eq!((begin.account.as_str(), end.account.as_str()), ("shop-de", "shop-de"));
+    assert_eq!(end.key, format!("{}/ended", begin.key));
+    assert_eq!((begin.severity, end.severity), (Severity::Critical, Severity::Info));
+    let (begin, end) = (condition::of(begin).unwrap(), condition::of(end).unwrap());
+    assert_eq!((begin.key, begin.is_over, end.is_over), (end.key, false, true));
+    // The next silence is another one.
+    scene.script(vec![status(500, None)]);
+    scene.raise("C", 1..=1).await;
+    scene.run(4).await;
+    assert_eq!(scene.alerts().await.len(), 3);
+    // A test that is accepted ends it too, and enabling the receiver does not.
+    scene.office.enable();
+    assert_eq!(scene.alerts().await.len(), 3);
+    scene.script(Vec::new());
+    assert_eq!(scene.office.test().await, Ok(()));
+    assert_eq!(scene.office.test().await, Ok(()));
+    let alerts = scene.alerts().await;
+    assert_eq!((alerts.len(), alerts[0].as_str()), (4, format!("{}/ended", alerts[1]).as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_up_events_are_reported_once_a_day_for_each_account() {
+    let scene = Scene::new(vec![status(500, None)]).await;
+    for account in ["shop-de", "shop-test"] {
+        scene.raise_for(account, &format!("A-{account}"), 1..=1).await;
+        scene.raise_for(account, &format!("B-{account}"), 1..=1).await;
+    }
+    scene.run(80).await;
+    assert_eq!(scene.states().await, [DeliveryStatus::Dead; 4]);
+    let alerts = scene.raised().await;
+    let mut lost: Vec<(&str, &str)> = alerts
+        .iter()
+        .filter(|alert| alert.kind == AlertKind::Undelivered)
+        .map(|alert| (alert.account.as_str(), alert.key.as_str()))
+        .collect();
+    lost.sort_unstable();
+    let day = "2026-01-19";
+    let key = |account: &str| format!("undelivered/events/shop/{account}/{day}");
+    let (live, sandbox) = (key("shop-de"), key("shop-test"));
+    assert_eq!(lost, [("shop-de", live.as_str()), ("shop-test", sandbox.as_str())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,25 +323,41 @@ async fn a_test_says_what_the_receiver_answers() {
     assert_eq!(scene.office.test().await, Ok(()));
 }
 
+/// Stands for a request without an answer.
+const NO_ANSWER: u16 = 0;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever the receiver answers, an object's events are accepted once each and in their order.
     #[test]
     fn the_order_of_an_object_survives_any_answers(
-        answers in proptest::collection::vec(prop_oneof![Just(200u16), Just(500), Just(429), Just(404)], 0..12),
+        answers in proptest::collection::vec(
+            (prop_oneof![Just(200u16), Just(500), Just(429), Just(404), Just(GONE), Just(NO_ANSWER)], 0u16..7_200),
+            0..12,
+        ),
         objects in 1usize..4, events in 1u64..5,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let mut script: Vec<_> = answers.iter().map(|code| status(*code, None)).collect();
+            let answer = |(code, wait): &(u16, u16)| match *code {
+                NO_ANSWER => Err(TransportError::Timeout),
+                code => status(code, (*wait > 0).then(|| wait.to_string()).as_deref()),
+            };
+            let mut script: Vec<_> = answers.iter().map(answer).collect();
             script.push(status(200, None));
-            let accepted_at: Vec<bool> = answers.iter().map(|code| *code == 200).collect();
+            let accepted_at: Vec<bool> = answers.iter().map(|(code, _)| *code == 200).collect();
             let scene = Scene::new(script).await;
             for object in 0..objects {
                 scene.raise(&format!("O{object}"), 1..=events).await;
             }
-            scene.run(30).await;
+            // An operator enables a receiver that said that it is gone.
+            let enable = || {
+                if scene.office.state().disabled_since.is_some() {
+                    scene.office.enable();
+                }
+            };
+            scene.run_and(30, enable).await;
             let is_accepted = |place: usize| accepted_at.get(place).copied().unwrap_or(true);
             for object in 0..objects {
                 let start = format!("evt_O{object}_");
