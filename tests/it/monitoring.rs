@@ -69,7 +69,7 @@ async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     let (path, rules) = shipped("reconciled.rules.yml");
     assert_eq!(host.run(&["metrics", "--rules"]).await.expect(0, &[]).out, rules);
     if let Some(said) = promtool("rules for Prometheus", &["check", "rules", &path], "") {
-        assert!(said.contains("12 rules found"), "{said}");
+        assert!(said.contains("13 rules found"), "{said}");
     }
     let (_, dashboard) = shipped("grafana-dashboard.json");
     assert_eq!(host.run(&["metrics", "--dashboard"]).await.expect(0, &[]).out, dashboard);
@@ -233,7 +233,7 @@ async fn a_real_prometheus_scrapes_it_and_loads_its_rules() {
     host.until("every rule was evaluated without an error", async || {
         let rules = ask("/api/v1/rules").await?;
         let rules = rules["data"]["groups"][0]["rules"].as_array()?.clone();
-        (rules.len() == 12 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+        (rules.len() == 13 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     })
     .await;
     daemon.stop(&host).await;
