@@ -2,9 +2,10 @@
 //! tool.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use amazon_pay_simulator::credentials::write_secret;
 
@@ -78,6 +79,40 @@ async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     assert!(panels.len() >= 12 && panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()));
 }
 
+/// Of the accounts, x has had no round since the start, y has had one, and three without a name are refused.
+const RULE_TESTS: &str = r#"
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'process_start_time_seconds{job="reconciled",instance="a"}', values: '0x200' }
+      - { series: 'process_start_time_seconds{job="other",instance="a"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="x"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="y"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="rest"}', values: '3x200' }
+      - { series: 'reconciled_last_round_timestamp_seconds{job="reconciled",instance="a",account="y"}', values: '0+60x200' }
+      - { series: 'reconciled_last_round_timestamp_seconds{job="reconciled",instance="a",account="rest"}', values: '0+60x200' }
+    promql_expr_test:
+      - expr: count by (alertname, account) (ALERTS{alertstate="firing"})
+        eval_time: 110m
+        exp_samples:
+          - { labels: '{alertname="ReconciledAccountRefused", account="rest"}', value: 1 }
+      - expr: count by (alertname, account) (ALERTS{alertstate="firing"})
+        eval_time: 140m
+        exp_samples:
+          - { labels: '{alertname="ReconciledAccountRefused", account="rest"}', value: 1 }
+          - { labels: '{alertname="ReconciledNoRound", account="x"}', value: 1 }
+"#;
+
+#[test]
+fn the_rules_see_accounts_without_a_round_and_accounts_without_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring/reconciled.rules.yml");
+    let tests = folder.path().join("tests.yml");
+    std::fs::write(&tests, format!("rule_files: [{:?}]\n{RULE_TESTS}", rules.display().to_string())).unwrap();
+    promtool("rules judged by their tests", &["test", "rules", &tests.display().to_string()], "");
+}
+
 const METRICS_TOKEN: &str = "M3tricsM3tricsM3tricsM3tricsM3tr";
 const READ_TOKEN: &str = "R3adR3adR3adR3adR3adR3adR3adR3ad";
 
@@ -144,6 +179,20 @@ async fn over_tcp_a_token_opens_what_its_role_may_see_and_nothing_else() {
     assert!(audit.contains("refused"), "{audit}");
     let lured = client.get(url("/v1/status")).bearer_auth(READ_TOKEN).header("host", "evil.example");
     assert_eq!(lured.send().await.unwrap().status(), 403);
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_send_nothing_keep_nobody_out() {
+    let host = Host::new().await;
+    let address = listen(&host);
+    let daemon = host.start().await;
+    let _idle: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{address}/metrics")).bearer_auth(METRICS_TOKEN);
+    // Less than a connection has for its first request.
+    let answer = request.timeout(Duration::from_secs(20)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
     daemon.stop(&host).await;
 }
 
