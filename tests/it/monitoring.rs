@@ -61,6 +61,40 @@ async fn the_figures_of_a_daemon_are_what_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_of_events_has_figures_and_a_heartbeat_that_a_reload_removed_has_none() {
+    let host = Host::new().await;
+    let secret = |name: &str, text: &str| {
+        let path = host.path(name);
+        write_secret(&path, text).unwrap();
+        format!("\"file:{}\"", path.display())
+    };
+    let url = secret("events-url", "https://office.example/events");
+    let key = secret("events-key", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let sign = secret("heartbeat-url", "https://signs.example/check");
+    host.rewrite_config(|text| {
+        format!(
+            "{text}\n[[events]]\nname = \"office\"\nurl = {url}\nsecret = {key}\n\n[heartbeat]\nurl = {sign}\n"
+        )
+    });
+    let daemon = host.start().await;
+    let metrics = async || host.run(&["metrics"]).await.expect(0, &[]).out;
+    let text = host
+        .until("the loop of the heartbeat has begun", async || {
+            let text = metrics().await;
+            text.contains("{loop=\"heartbeat\"}").then_some(text)
+        })
+        .await;
+    for figure in ["reconciled_outbox_messages", "reconciled_outbox_dead"] {
+        assert_eq!(value(&text, &format!("{figure}{{target=\"events/office\"}}")), Some(0.0), "{text}");
+    }
+    host.rewrite_config(|text| text.split("\n[heartbeat]").next().unwrap().to_owned());
+    host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
+    let text = metrics().await;
+    assert!(!text.contains("{loop=\"heartbeat\"}"), "the watchdog would end the daemon: {text}");
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     let host = Host::new().await;
     let shipped = |name: &str| {

@@ -51,8 +51,9 @@ impl Service {
             let labels = [backlog.account.as_str(), &backlog.operation];
             figures.gauge_of_account(&of::BACKLOG, labels, backlog.round_s as f64, f64::max);
         }
-        polls(&mut figures, &self.reconcile.tallies());
-        self.rounds(&mut figures);
+        let tallies = self.reconcile.tallies();
+        polls(&mut figures, &tallies);
+        self.rounds(&mut figures, &tallies);
         self.account_figures(&mut figures, now);
         self.outbox_figures(&mut figures, now).await?;
         if self.notifications.is_on() {
@@ -88,10 +89,9 @@ impl Service {
 
     /// When each account in force had nothing left to poll. One that is not named counts from the start of the process
     /// until then, so that it is not hidden by the others.
-    fn rounds(&self, figures: &mut Figures) {
-        let (rooms, tallies) = (self.rooms(), self.reconcile.tallies());
+    fn rounds(&self, figures: &mut Figures, tallies: &BTreeMap<AccountName, Tally>) {
         let since = self.process.facts().since;
-        for account in &rooms.accounts {
+        for account in &self.rooms().accounts {
             let name = account.name.as_str();
             let last = tallies.get(&account.name).and_then(|tally| tally.last_round_at);
             if let Some(at) = last.or((!figures.is_named(name)).then_some(since)) {
