@@ -329,6 +329,7 @@ fn seconds(at: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::test_service::{Fixture, service_in, with_alerts};
 
     const PHASES: [Phase; 2] = [Phase::Moving, Phase::Resting];
 
@@ -359,7 +360,8 @@ mod tests {
         objects(&mut figures, &counts);
         polls(&mut figures, &tallies(accounts));
         for number in 0..accounts {
-            let name = &format!("shop-{number}")[..];
+            let name = format!("shop-{number}");
+            let name = name.as_str();
             // Every hundredth account is refused.
             figures.gauge_of_account(&of::REFUSED, [name], f64::from(u8::from(number % 100 == 0)), add);
             figures.gauge_of_account(&of::BACKLOG, [name, "Get"], number as f64, f64::max);
@@ -407,5 +409,20 @@ mod tests {
         assert!(!text.contains("reconciled_provider_hold_seconds{account=\"rest\""), "it would mean nothing");
         let rate = "reconciled_quota_requests_per_second{account=\"all\",operation=\"Get\"}";
         assert_eq!(value(rate), 5_000);
+    }
+
+    #[tokio::test]
+    async fn what_waits_and_what_was_given_up_stands_under_its_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let (service, store) = service_in(folder.path(), Fixture::default()).await;
+        with_alerts(&store).await;
+        let text = service.metrics().await.unwrap();
+        for line in [
+            "reconciled_outbox_messages{target=\"chat\"} 1.0\n",
+            "reconciled_outbox_dead{target=\"chat\"} 1.0\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("reconciled_last_round_timestamp_seconds{"), "no round has ended: {text}");
     }
 }
