@@ -1,4 +1,4 @@
-//! The file of rejected lines: which line of which file, why, and the line itself.
+//! The file of rejected lines: the file and line of each, why, and the line itself.
 //!
 //! Owns: its columns, and that no spreadsheet runs a cell as a formula. Must never know: where the file is.
 
