@@ -99,20 +99,20 @@ impl Board {
     pub fn beat(&self, name: &str, period: Duration) {
         let beat = self.clock.monotonic();
         let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
-        loops
-            .entry(name.to_owned())
-            .or_insert_with(|| LoopStatus {
-                period_s: period.as_secs(),
-                rounds: 0,
-                failed: 0,
-                last_at: None,
-                last_reason: "start",
-                last_took_ms: 0,
-                last_outcome: "not run yet".to_owned(),
-                is_ok: true,
-                beat,
-            })
-            .beat = beat;
+        let status = loops.entry(name.to_owned()).or_insert_with(|| LoopStatus {
+            period_s: 0,
+            rounds: 0,
+            failed: 0,
+            last_at: None,
+            last_reason: "start",
+            last_took_ms: 0,
+            last_outcome: "not run yet".to_owned(),
+            is_ok: true,
+            beat,
+        });
+        // A reload may have changed the period.
+        status.period_s = period.as_secs();
+        status.beat = beat;
     }
 
     /// Removes a loop that has ended on purpose.
@@ -280,6 +280,20 @@ mod tests {
             stop.cancel();
             running.await.unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_with_a_longer_period_after_a_reload_is_not_stalled() {
+        let clock: SharedClock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH);
+        let board = Board::new(clock.clone());
+        let minute = Duration::from_secs(60);
+        board.beat("heartbeat", minute);
+        board.beat("heartbeat", minute * 60);
+        clock.sleep(minute * 90).await;
+        assert_eq!(board.stalled(minute), Vec::<String>::new());
+        board.beat("heartbeat", minute);
+        clock.sleep(minute * 4).await;
+        assert_eq!(board.stalled(minute), ["heartbeat"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
 //! The cost of verifying one notification, and of many duplicates of it (`duplicates`).
 //!
-//! `cargo bench -p reconciled-benches --bench notifications [-- verify | duplicates] [--rounds N] [--strict]`. One message of each signature
-//! version is read from its bytes and verified with a certificate that is kept, against the bare RSA verification of
-//! the same signed text with a parsed key. Rounds of both alternate, so that other processes disturb both alike; the
-//! median of the rounds counts.
+//! `cargo bench -p reconciled-benches --bench notifications [-- verify | duplicates] [--rounds N] [--strict]`. One
+//! message of each signature version is read from its bytes and verified with a certificate that is kept, against the
+//! bare RSA verification of the same signed text with a parsed key. Rounds of both alternate, so that other processes
+//! disturb both alike; the median of the rounds counts.
 
 #![allow(
     missing_docs,

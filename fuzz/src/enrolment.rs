@@ -43,7 +43,7 @@ pub const WORDS: &[&str] = &[
 pub fn file(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 6) else { return };
     let format = [None, Some(Format::Csv), Some(Format::Jsonl)][which % 3];
-    let reading = Reading { decimal: None, ignore_columns: which >= 3 };
+    let reading = Reading { ignore_columns: which >= 3, ..Reading::default() };
     let mut intake = match Intake::start(bytes, format, reading) {
         Ok(intake) => intake,
         Err(refused) => return is_shown(&refused.to_string()),

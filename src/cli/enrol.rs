@@ -16,8 +16,11 @@ use crate::clock::SharedClock;
 use crate::control::enrolment_request::{EnrolmentRequest, Texts};
 use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
-use crate::intake::{BadFile, BadLine, Format, Intake, Item, Reading};
+use crate::intake::{BadFile, BadLine, Format, Intake, Item, Reading, RejectsFile, Remedies};
 use crate::payments::object::{AccountName, Kind};
+
+/// What the reasons of bad lines recommend.
+const REMEDIES: Remedies = Remedies { ignore_columns: "--ignore-columns", decimal: "--decimal" };
 
 /// The totals of all lines so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -158,7 +161,8 @@ impl Job<'_> {
         let (source, bytes_total) = open(path)?;
         let (sender, mut receiver) = mpsc::channel(4);
         let format = options.format;
-        let reading = Reading { decimal: options.decimal, ignore_columns: options.ignore_columns };
+        let reading =
+            Reading { decimal: options.decimal, ignore_columns: options.ignore_columns, remedies: REMEDIES };
         // Reading may block (a pipe), so it does not run on the thread that talks to the daemon.
         let thread = blocking::run(move || read_all(source, format, reading, &sender));
         let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
@@ -328,33 +332,26 @@ fn read_all(
     }
 }
 
-/// The file of rejected lines.
-struct Rejects {
-    writer: Option<(csv::Writer<File>, String)>,
-}
+/// The file of rejected lines, if one is wanted, and its name.
+struct Rejects(Option<(RejectsFile<File>, String)>);
 
 impl Rejects {
     fn open(options: &EnrolArguments) -> Result<Rejects, Failed> {
-        let Some(path) = &options.rejects else { return Ok(Rejects { writer: None }) };
+        let Some(path) = &options.rejects else { return Ok(Rejects(None)) };
         let name = path.display().to_string();
-        let file = File::create(path).map_err(|error| unwritable(&name, &error))?;
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
-        writer
-            .write_record(["file", "line", "reason", "text"])
-            .map_err(|error| unwritable(&name, &io::Error::from(error)))?;
-        Ok(Rejects { writer: Some((writer, name)) })
+        let file = File::create(path).and_then(RejectsFile::begin);
+        let file = file.map_err(|error| unwritable(&name, &error))?;
+        Ok(Rejects(Some((file, name))))
     }
 
     fn add(&mut self, file: &str, bad: &BadLine) -> Result<(), Failed> {
-        let Some((writer, name)) = &mut self.writer else { return Ok(()) };
-        writer
-            .write_record([file, &bad.line.to_string(), &bad.reason, &bad.text])
-            .map_err(|error| unwritable(name, &io::Error::from(error)))
+        let Some((rejects, name)) = &mut self.0 else { return Ok(()) };
+        rejects.add(file, bad).map_err(|error| unwritable(name, &error))
     }
 
-    fn close(&mut self) -> Result<(), Failed> {
-        let Some((writer, name)) = &mut self.writer else { return Ok(()) };
-        writer.flush().map_err(|error| unwritable(name, &error))
+    fn close(self) -> Result<(), Failed> {
+        let Some((rejects, name)) = self.0 else { return Ok(()) };
+        rejects.end().map(drop).map_err(|error| unwritable(&name, &error))
     }
 }
 

@@ -8,9 +8,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::findings::Findings;
-use crate::intake::{Decimal, Reading};
+use crate::intake::{Decimal, Reading, Remedies};
 use crate::payments::object::{AccountName, Kind};
 use crate::spool::Settings;
+
+/// What the reports of bad lines recommend.
+const REMEDIES: Remedies =
+    Remedies { ignore_columns: "ignore_columns = true in [spool]", decimal: "decimal in [spool]" };
 
 /// `[spool]`, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -69,7 +73,7 @@ impl SpoolSection {
                 None
             }
         };
-        let reading = Reading { decimal, ignore_columns: self.ignore_columns };
+        let reading = Reading { decimal, ignore_columns: self.ignore_columns, remedies: REMEDIES };
         Some(Settings { folder: self.folder, account, kind, reading })
     }
 }

@@ -74,8 +74,13 @@ pub(super) struct Begun {
     is_repeated: bool,
 }
 
-/// Caller, verb and outcome: requests that agree in these share an entry.
-type Key = (Option<u32>, String, AuditOutcome);
+/// Who called, the verb and the outcome: requests that agree in these share an entry. Tokens and the spool folder have a
+/// name alone.
+type Key = (Option<u32>, Option<String>, String, AuditOutcome);
+
+fn key(entry: &AuditEntry, outcome: AuditOutcome) -> Key {
+    (entry.uid, entry.name.clone(), entry.verb.clone(), outcome)
+}
 
 /// Keeps the audit log in a store.
 pub struct Audit {
@@ -103,7 +108,7 @@ impl Audit {
         let has_series = is_repeated && {
             let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
             [AuditOutcome::Done, AuditOutcome::Failed].into_iter().any(|outcome| {
-                let known = series.get(&(entry.uid, entry.verb.clone(), outcome));
+                let known = series.get(&key(&entry, outcome));
                 known.is_some_and(|(_, first)| is_in_series(first, entry.at))
             })
         };
@@ -212,7 +217,7 @@ impl Audit {
 
     /// Adds a request to its series, or begins one. `name` is that of its own entry, if it has one.
     async fn count(&self, name: Option<String>, entry: AuditEntry) {
-        let key = (entry.uid, entry.verb.clone(), entry.outcome);
+        let key = key(&entry, entry.outcome);
         let mut writes = Vec::new();
         {
             let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,6 +27,9 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const BURST: u32 = 100;
 const REFILL: Duration = Duration::from_millis(20);
 
+/// How often unknown tokens are logged.
+const LOG_EVERY: Duration = Duration::from_secs(3600);
+
 /// A token that lets in.
 #[derive(Debug)]
 pub struct Token {
@@ -67,6 +70,28 @@ pub struct Gate {
     /// Names and addresses under which the daemon may be called, in lower case, without a port.
     hosts: Vec<String>,
     tokens: Vec<Token>,
+    unknown: Mutex<Unknown>,
+}
+
+/// Requests with an unknown token.
+#[derive(Debug, Default)]
+struct Unknown {
+    /// Since the last log.
+    number: u64,
+    /// When that was, in monotonic time.
+    logged_at: Option<Duration>,
+}
+
+impl Unknown {
+    /// Counts one more. Returns the number that is to be logged now, if it is time.
+    fn count(&mut self, now: Duration) -> Option<u64> {
+        self.number += 1;
+        if self.logged_at.is_some_and(|at| now.saturating_sub(at) < LOG_EVERY) {
+            return None;
+        }
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.number))
+    }
 }
 
 impl Gate {
@@ -74,7 +99,7 @@ impl Gate {
     pub fn new(hosts: &[String], tokens: Vec<Token>) -> Gate {
         let own = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
         let hosts = own.into_iter().chain(hosts.iter().map(|host| host.to_lowercase())).collect();
-        Gate { hosts, tokens }
+        Gate { hosts, tokens, unknown: Mutex::default() }
     }
 
     /// Who calls, at this moment of monotonic time.
@@ -85,7 +110,7 @@ impl Gate {
         self.is_meant(&head.headers)?;
         let is_json = |value: &str| {
             let (media, _) = value.split_once(';').unwrap_or((value, ""));
-            matches!(media.trim(), "application/json" | "application/x-ndjson" | "text/csv")
+            matches!(media.trim(), "application/json" | "application/x-ndjson")
         };
         if matches!(head.method, Method::POST | Method::PUT)
             && !text(&head.headers, &CONTENT_TYPE).is_some_and(is_json)
@@ -102,6 +127,9 @@ impl Gate {
             digest.as_ref().is_some_and(|digest| verify_slices_are_equal(digest, &token.digest).is_ok())
         };
         let Some(token) = self.tokens.iter().find(is_shown) else {
+            if shown.is_some() {
+                self.warn(now);
+            }
             let remedy = "send one of [control.tcp.tokens] as: Authorization: Bearer TOKEN";
             return Err(Problem::new(Cause::Unauthenticated, "no known token was sent", remedy));
         };
@@ -110,6 +138,13 @@ impl Gate {
             Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
         })?;
         Ok(Caller::of_token(token.role))
+    }
+
+    fn warn(&self, now: Duration) {
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(requests) = unknown.count(now) {
+            tracing::warn!(requests, "requests over TCP had a token that is not known");
+        }
     }
 
     /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
@@ -223,6 +258,7 @@ mod tests {
                 "/v1/reload",
                 &[local, ("authorization", read), ("content-type", "text/plain")],
             ),
+            (Err(400), "POST", "/v1/enrol", &[local, ("authorization", read), ("content-type", "text/csv")]),
             (
                 Ok("token:read"),
                 "POST",
@@ -256,6 +292,16 @@ mod tests {
         assert_eq!(status(OPERATE, 1_000), Ok(()), "another token is not concerned");
         assert_eq!(status(READ, 1_020), Ok(()));
         assert_eq!(status(READ, 1_020), Err(429));
+    }
+
+    #[test]
+    fn unknown_tokens_are_logged_at_most_once_an_hour_with_their_number() {
+        let mut unknown = Unknown::default();
+        let at = |seconds| Duration::from_secs(seconds);
+        assert_eq!(unknown.count(at(5)), Some(1));
+        assert_eq!((unknown.count(at(6)), unknown.count(at(3_604))), (None, None));
+        assert_eq!(unknown.count(at(3_605)), Some(3));
+        assert_eq!(unknown.count(at(3_606)), None);
     }
 
     proptest! {

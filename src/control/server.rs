@@ -6,6 +6,7 @@
 //! Owns: the socket file and its connections. Must never know: any verb.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,10 +16,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -167,14 +170,12 @@ impl Server {
             };
             let serve = |stream, place| {
                 let serving = Serving {
-                    router: router.clone(),
                     head_timeout: self.options.head_timeout,
-                    users: self.options.users,
-                    owner,
                     clock: clock.clone(),
                     stop: stop.clone(),
                 };
-                connections.spawn(serving.serve(stream, place));
+                let who = (self.options.users, owner);
+                connections.spawn(serve_one(stream, place, router.clone(), who, serving));
             };
             while let Some(place) = (!waiting.is_empty()).then(|| places.take(false)).flatten() {
                 waiting.pop_front().into_iter().for_each(|stream| serve(stream, Arc::clone(&place)));
@@ -225,30 +226,52 @@ fn peer_uid(stream: &UnixStream) -> Option<u32> {
     stream.peer_cred().ok().map(|credentials| credentials.uid())
 }
 
-/// How connections are served.
-struct Serving {
+async fn serve_one(
+    stream: UnixStream,
+    place: Arc<Place>,
     router: Router,
-    head_timeout: Duration,
-    users: fn() -> Users,
-    owner: Option<u32>,
-    clock: SharedClock,
-    stop: CancellationToken,
+    (users, owner): (fn() -> Users, Option<u32>),
+    serving: Serving,
+) {
+    let caller = caller(&stream, &users(), owner);
+    // The first readiness event of a socket also shows whether data has already arrived.
+    tokio::select! {
+        _ = stream.writable() => {}
+        () = serving.stop.cancelled() => return,
+    }
+    let answer = move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller.clone());
+        router.clone().call(request)
+    };
+    if let Err(error) = serving.serve(stream, place, answer).await {
+        tracing::debug!(%error, "a connection to the operators' socket ended early");
+    }
+}
+
+/// How every connection is served, over the socket and over TCP.
+pub(super) struct Serving {
+    pub(super) head_timeout: Duration,
+    pub(super) clock: SharedClock,
+    pub(super) stop: CancellationToken,
 }
 
 impl Serving {
-    async fn serve(self, stream: UnixStream, place: Arc<Place>) {
-        let Serving { router, head_timeout, users, owner, clock, stop } = self;
-        let caller = caller(&stream, &users(), owner);
-        // The first readiness event of a socket also shows whether data has already arrived.
-        tokio::select! {
-            _ = stream.writable() => {}
-            () = stop.cancelled() => return,
-        }
+    /// Serves one connection until it ends, gives way, or the server stops. `answer` answers its requests.
+    pub(super) async fn serve<Stream, Answering>(
+        self,
+        stream: Stream,
+        place: Arc<Place>,
+        answer: impl Fn(Request<Incoming>) -> Answering,
+    ) -> Result<(), hyper::Error>
+    where
+        Stream: AsyncRead + AsyncWrite + Unpin,
+        Answering: Future<Output = Result<Response, Infallible>>,
+    {
+        let Serving { head_timeout, clock, stop } = self;
         let its_place = Arc::clone(&place);
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let busy = its_place.busy();
-            request.extensions_mut().insert(caller.clone());
-            let answer = router.clone().call(request);
+            let answer = answer(request);
             async move {
                 let answer = answer.await;
                 drop(busy);
@@ -258,11 +281,11 @@ impl Serving {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        if let Poll::Ready(_ended) = futures_util::poll!(connection.as_mut()) {
-            return;
+        if let Poll::Ready(ended) = futures_util::poll!(connection.as_mut()) {
+            return ended;
         }
         place.settle();
-        let ended = tokio::select! {
+        tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -276,9 +299,6 @@ impl Serving {
                     () = clock.sleep(LEAVE_WITHIN), if !place.is_working() => Ok(()),
                 }
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection to the operators' socket ended early");
         }
     }
 }

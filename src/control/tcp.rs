@@ -1,7 +1,10 @@
-//! The same API over TCP, for monitoring and for programs on other machines of the same network: only if configured, and
-//! only with a token.
+//! The same API over TCP, for monitoring and for programs on this machine that cannot open the socket: only if configured,
+//! and only with a token.
 //!
 //! Owns: the listener and its connections. Must never know: any verb, who is let in (`gate`).
+//!
+//! Every process of the machine can connect. One without a token holds no slot for long: its requests are answered at
+//! once, and a connection without a request in progress gives way.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,23 +17,20 @@ use axum::http::HeaderValue;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
 pub use super::gate::{Gate, Token};
+use super::places::{Place, Places};
 use super::problem::{Cause, Problem};
 use super::routes::{Patience, router};
-use super::server::Options;
+use super::server::{Options, Serving};
 use super::service::Service;
-use crate::clock::SharedClock;
 
-/// How many connections are served at once. Others wait.
+/// How many connections are served at once. Above it, one without a request in progress gives way; while all of them are
+/// working, further connections wait.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A listening port. No request is served before [`Tcp::serve`].
@@ -62,12 +62,8 @@ impl Tcp {
             slow_answer: limits.slow_answer_timeout,
         };
         let router = router(service, patience);
-        let (slots, connections) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), TaskTracker::new());
+        let (places, connections) = (Places::new(CONNECTIONS_MAX, 0), TaskTracker::new());
         loop {
-            let slot = tokio::select! {
-                slot = Arc::clone(&slots).acquire_owned() => slot.expect("nobody closes it"),
-                () = stop.cancelled() => break,
-            };
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
@@ -82,12 +78,13 @@ impl Tcp {
                 },
                 () = stop.cancelled() => break,
             };
-            let (router, gate) = (router.clone(), Arc::clone(&self.gate));
-            let serving = serve_one(stream, router, gate, clock.clone(), limits.head_timeout, stop.clone());
-            connections.spawn(async move {
-                serving.await;
-                drop(slot);
-            });
+            let place = tokio::select! {
+                place = free(&places) => place,
+                () = stop.cancelled() => break,
+            };
+            let serving =
+                Serving { head_timeout: limits.head_timeout, clock: clock.clone(), stop: stop.clone() };
+            connections.spawn(serve_one(stream, place, router.clone(), Arc::clone(&self.gate), serving));
         }
         connections.close();
         tokio::select! {
@@ -97,15 +94,30 @@ impl Tcp {
     }
 }
 
+/// Waits for a slot.
+async fn free(places: &Arc<Places>) -> Arc<Place> {
+    loop {
+        match places.take(false) {
+            Some(place) => return place,
+            None => places.changed().await,
+        }
+    }
+}
+
 async fn serve_one(
     stream: TcpStream,
+    place: Arc<Place>,
     router: axum::Router,
     gate: Arc<Gate>,
-    clock: SharedClock,
-    head_timeout: Duration,
-    stop: CancellationToken,
+    serving: Serving,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| {
+    // As with the socket: afterwards it is known whether data has already arrived.
+    tokio::select! {
+        _ = stream.writable() => {}
+        () = serving.stop.cancelled() => return,
+    }
+    let clock = serving.clock.clone();
+    let answer = move |request: Request<Incoming>| {
         let (mut router, gate, now) = (router.clone(), Arc::clone(&gate), clock.monotonic());
         async move {
             let (mut head, body) = request.into_parts();
@@ -117,18 +129,8 @@ async fn serve_one(
                 Err(problem) => Ok::<Response, Infallible>(refused(problem)),
             }
         }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
     };
-    if let Err(error) = ended {
+    if let Err(error) = serving.serve(stream, place, answer).await {
         tracing::debug!(%error, "a connection over TCP ended early");
     }
 }

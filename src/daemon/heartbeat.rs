@@ -1,13 +1,14 @@
-//! Signs of life for a service outside this machine, which speaks up when they stop. Such services (healthchecks.io and its
-//! kin) take a request at the address itself as "well", at `/start` as "begun" and at `/fail` as "not well".
+//! Signs of life for a service outside this machine, which speaks up when they stop. Such services (healthchecks.io or a
+//! compatible one) take a request at the address itself as "well", at `/start` as "begun" and at `/fail` as "not well".
 //!
 //! Owns: when which sign is sent. Must never know: what is wrong in detail; that stands in the status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::manager::SLACK;
 use crate::config::HeartbeatConfig;
 use crate::http::{Method, Request, Transport};
 use crate::payments::object::AccountName;
@@ -17,10 +18,8 @@ use crate::task::{Board, Done, Round, Work};
 
 /// The time limit for one request.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// As the watchdog has it.
-const SLACK: Duration = Duration::from_secs(60);
 /// How many accounts a sign names.
-const NAMED_MOST: usize = 20;
+const NAMED_MAX: usize = 20;
 
 /// Sends a sign in each round.
 pub(super) struct Heartbeat {
@@ -29,27 +28,32 @@ pub(super) struct Heartbeat {
     pub(super) store: Store,
     pub(super) reconcile: Arc<Reconcile>,
     pub(super) board: Arc<Board>,
-    /// It was said that the program has started.
+    /// Those of the configuration in force.
+    pub(super) accounts: BTreeSet<AccountName>,
+    /// The sign that the program has started was tried.
     pub(super) has_begun: AtomicBool,
 }
 
 impl Work for Heartbeat {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
-            if !self.has_begun.load(Ordering::SeqCst) {
-                self.send("/start", String::new()).await?;
-                self.has_begun.store(true, Ordering::SeqCst);
+            if !self.has_begun.swap(true, Ordering::SeqCst)
+                && let Err(error) = self.send("/start", String::new()).await
+            {
+                // Not every service has it.
+                tracing::info!(%error, "the sign of the start was not accepted");
             }
             let stalled = self.board.stalled(SLACK);
-            let wrong = wrong(&self.store.stats(), &stalled, &self.reconcile.tallies());
+            let tallies = self.reconcile.tallies();
+            let wrong = wrong(&self.store.stats(), &stalled, &tallies, &self.accounts);
             let summary = match wrong.is_empty() {
                 true => {
                     self.send("", String::new()).await?;
-                    "said that all is well".to_owned()
+                    "reported healthy".to_owned()
                 }
                 false => {
                     self.send("/fail", wrong.join("\n")).await?;
-                    format!("said what is not well: {}", wrong.join("; "))
+                    format!("reported: {}", wrong.join("; "))
                 }
             };
             Ok(Done { summary, again_in: None })
@@ -76,12 +80,19 @@ impl Heartbeat {
     }
 }
 
-/// Why the program does not do its work, one line each.
-fn wrong(stats: &Stats, stalled: &[String], tallies: &BTreeMap<AccountName, Tally>) -> Vec<String> {
+/// Why the program does not do its work, one line each. Accounts that a reload has removed keep their tallies, which say
+/// nothing any more.
+fn wrong(
+    stats: &Stats,
+    stalled: &[String],
+    tallies: &BTreeMap<AccountName, Tally>,
+    accounts: &BTreeSet<AccountName>,
+) -> Vec<String> {
     let store = stats.broken.iter().map(|_| "the store acknowledges nothing any more".to_owned());
     let stalled = stalled.iter().map(|name| format!("the loop {name} makes no progress"));
     let accounts: Vec<String> = tallies
         .iter()
+        .filter(|(account, _)| accounts.contains(*account))
         .filter_map(|(account, tally)| {
             if tally.refused_since.is_some() {
                 return Some(format!("account {account}: the provider refuses it"));
@@ -89,9 +100,9 @@ fn wrong(stats: &Stats, stalled: &[String], tallies: &BTreeMap<AccountName, Tall
             tally.no_success_since.map(|_| format!("account {account}: no request succeeds"))
         })
         .collect();
-    let more = accounts.len().saturating_sub(NAMED_MOST);
+    let more = accounts.len().saturating_sub(NAMED_MAX);
     let more = (more > 0).then(|| format!("and {more} more accounts"));
-    store.chain(stalled).chain(accounts.into_iter().take(NAMED_MOST)).chain(more).collect()
+    store.chain(stalled).chain(accounts.into_iter().take(NAMED_MAX)).chain(more).collect()
 }
 
 #[cfg(test)]
@@ -104,6 +115,9 @@ mod tests {
             let mut refused = Tally::default();
             refused.refused_since = Some(jiff::Timestamp::UNIX_EPOCH);
             (0..count).map(|number| (format!("shop-{number:02}").parse().unwrap(), refused.clone())).collect()
+        };
+        let wrong = |stats: &Stats, stalled: &[String], tallies: &BTreeMap<AccountName, Tally>| {
+            wrong(stats, stalled, tallies, &tallies.keys().cloned().collect())
         };
         assert_eq!(wrong(&Stats::default(), &[], &BTreeMap::new()), Vec::<String>::new());
         let idle = [("shop".parse().unwrap(), Tally::default())].into();
@@ -119,5 +133,8 @@ mod tests {
         );
         let many = wrong(&Stats::default(), &[], &tallies(30));
         assert_eq!((many.len(), many.last().unwrap().as_str()), (21, "and 10 more accounts"));
+        let kept = ["shop-01".parse().unwrap()].into();
+        let without = super::wrong(&Stats::default(), &[], &tallies(3), &kept);
+        assert_eq!(without, ["account shop-01: the provider refuses it"], "a reload removed the others");
     }
 }

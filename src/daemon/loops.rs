@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::events::TARGETS;
 use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
@@ -23,22 +22,22 @@ const BATCHES_OF: &str = "batches/";
 impl Daemon {
     /// Starts the loops that a reload replaces.
     pub(super) async fn start_loops(&self, rooms: &Arc<Rooms>) {
-        let mut loops = self.loops.lock().await;
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let mut running = self.loops.lock().await;
+        let mut loops = Loops::default();
         for account in &rooms.accounts {
-            let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), stop.clone());
+            let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), loops.stop.clone());
             let fatal = self.fatal.clone();
-            tasks.spawn(async move {
+            loops.tasks.spawn(async move {
                 if let Err(error) = watching.await {
                     let _ = fatal.send(error);
                 }
             });
         }
         for account in &rooms.accounts {
-            let following = Arc::clone(&self.reconcile).follow_service(Arc::clone(account), stop.clone());
+            let following =
+                Arc::clone(&self.reconcile).follow_service(Arc::clone(account), loops.stop.clone());
             let fatal = self.fatal.clone();
-            tasks.spawn(async move {
+            loops.tasks.spawn(async move {
                 if let Err(error) = following.await {
                     let _ = fatal.send(error);
                 }
@@ -58,30 +57,18 @@ impl Daemon {
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
-        self.keep(
-            &mut tasks,
-            Rhythm { name: "alerts", period: minute, wake: outbox },
-            Arc::new(delivering),
-            &stop,
-        );
+        let rhythm = Rhythm { name: "alerts", period: minute, wake: outbox };
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(delivering));
         let silencing = work::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let rhythm = Rhythm { name: "silences", period: minute, wake: Arc::new(Notify::new()) };
-        self.keep(&mut tasks, rhythm, Arc::new(silencing), &stop);
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(silencing));
         // One loop per receiver, so that one that hangs delays no other.
         for office in &rooms.back_offices {
-            let (clock, board, stop) = (clock.clone(), Arc::clone(&self.board), stop.clone());
             let wake = self.foundation.store.target_signal(office.target());
             // Longer than the longest request, as below.
             let rhythm = Rhythm { name: "events", period: minute * 5, wake };
             let announcing = work::Announcing { office: Arc::clone(office), clock: clock.clone() };
-            tasks.spawn(keep_as(
-                office.target().to_owned(),
-                rhythm,
-                Arc::new(announcing),
-                clock,
-                board,
-                stop,
-            ));
+            self.keep_named(&mut loops, office.target().to_owned(), rhythm, Arc::new(announcing));
         }
         // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
@@ -98,9 +85,8 @@ impl Daemon {
             let wake = self.foundation.batches.wake(&sender.name);
             // Longer than the longest request: the watchdog must not mistake a hanging provider for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
-            let (clock, board, stop) = (clock.clone(), Arc::clone(&self.board), stop.clone());
             let name = format!("{BATCHES_OF}{}", sender.name);
-            tasks.spawn(keep_as(name, rhythm, Arc::new(batching), clock, board, stop));
+            self.keep_named(&mut loops, name, rhythm, Arc::new(batching));
         }
         if !rooms.callers.is_empty() {
             let settling = calling::Settling {
@@ -109,15 +95,15 @@ impl Daemon {
                 routes: Arc::clone(&self.routes),
             };
             let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
-            self.keep(&mut tasks, rhythm, Arc::new(settling), &stop);
+            self.keep_until_reload(&mut loops, rhythm, Arc::new(settling));
         }
         if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
-            self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
+            self.keep_until_reload(&mut loops, rhythm, Arc::new(fetching));
         }
         let holding =
             work::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
         let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
-        self.keep(&mut tasks, rhythm, Arc::new(holding), &stop);
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(holding));
         let checking = health::Checking {
             daemon: self.itself.clone(),
             store: self.foundation.store.clone(),
@@ -129,11 +115,11 @@ impl Daemon {
             seen: Mutex::default(),
         };
         let rhythm = Rhythm { name: "health", period: minute, wake: Arc::new(Notify::new()) };
-        self.keep(&mut tasks, rhythm, Arc::new(checking), &stop);
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(checking));
         if self.notifications.is_on() {
             let (hub, reconcile) = (Arc::clone(&self.notifications), Arc::clone(&self.reconcile));
             let rhythm = Rhythm { name: "notifications", period: minute, wake: hub.wake() };
-            self.keep(&mut tasks, rhythm, Arc::new(notifying::Noticing { hub, reconcile }), &stop);
+            self.keep_until_reload(&mut loops, rhythm, Arc::new(notifying::Noticing { hub, reconcile }));
         }
         if let Some(config) = rooms.config.heartbeat.clone() {
             let rhythm = Rhythm { name: "heartbeat", period: config.every, wake: Arc::new(Notify::new()) };
@@ -143,9 +129,10 @@ impl Daemon {
                 store: self.foundation.store.clone(),
                 reconcile: Arc::clone(&self.reconcile),
                 board: Arc::clone(&self.board),
+                accounts: rooms.accounts.iter().map(|account| account.name.clone()).collect(),
                 has_begun: AtomicBool::new(false),
             };
-            self.keep(&mut tasks, rhythm, Arc::new(heartbeat), &stop);
+            self.keep_until_reload(&mut loops, rhythm, Arc::new(heartbeat));
         }
         let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
         let timekeeping = timekeeping::Timekeeping::new(
@@ -155,10 +142,11 @@ impl Daemon {
             accounts.collect(),
         );
         let rhythm = Rhythm { name: "clock", period: minute, wake: Arc::new(Notify::new()) };
-        self.keep(&mut tasks, rhythm, Arc::new(timekeeping), &stop);
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(timekeeping));
         let wake = Arc::clone(&self.report_time);
-        self.keep(&mut tasks, Rhythm { name: "reports", period: minute * 5, wake }, Arc::new(nightly), &stop);
-        *loops = Loops { stop, tasks };
+        let rhythm = Rhythm { name: "reports", period: minute * 5, wake };
+        self.keep_until_reload(&mut loops, rhythm, Arc::new(nightly));
+        *running = loops;
     }
 
     /// Lets the scheduler wake the loops that have a time of day, until the stop. Without the scheduler, they run by
@@ -217,6 +205,18 @@ impl Daemon {
         tasks.spawn(keep(rhythm, work, clock, Arc::clone(&self.board), stop.clone()));
     }
 
+    /// A loop that a reload replaces.
+    fn keep_until_reload(&self, loops: &mut Loops, rhythm: Rhythm, work: Arc<dyn Work>) {
+        self.keep_named(loops, rhythm.name.to_owned(), rhythm, work);
+    }
+
+    /// The same, with its own name when several loops share one rhythm.
+    fn keep_named(&self, loops: &mut Loops, name: String, rhythm: Rhythm, work: Arc<dyn Work>) {
+        let (clock, board) = (self.foundation.clock.clone(), Arc::clone(&self.board));
+        loops.names.push(name.clone());
+        loops.tasks.spawn(keep_as(name, rhythm, work, clock, board, loops.stop.clone()));
+    }
+
     /// Stops the loops of the configuration in force. Polls in flight are finished and committed, unless they take
     /// longer than `within`: then they are dropped, which costs a repeated request.
     pub(super) async fn stop_loops(&self, within: Duration) {
@@ -232,26 +232,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        let names = [
-            "alerts",
-            "calls",
-            "clock",
-            "health",
-            "holds",
-            "notifications",
-            "provider-reports",
-            "reports",
-            "silences",
-        ];
-        for name in names {
-            self.board.remove(name);
-        }
-        for name in self
-            .board
-            .statuses()
-            .into_keys()
-            .filter(|name| name.starts_with(BATCHES_OF) || name.starts_with(TARGETS))
-        {
+        for name in std::mem::take(&mut loops.names) {
             self.board.remove(&name);
         }
     }

@@ -12,8 +12,8 @@ use crate::store::{Meter, Progress};
 use crate::task::Board;
 use crate::text;
 
-/// How much longer than twice its period a loop may take before the keep-alive stops.
-const SLACK: Duration = Duration::from_secs(120);
+/// How much longer than twice its period a loop may take before it counts as stalled.
+pub(super) const SLACK: Duration = Duration::from_secs(120);
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

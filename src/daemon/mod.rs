@@ -122,9 +122,12 @@ fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
 }
 
 /// The loops of one configuration.
+#[derive(Default)]
 struct Loops {
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    /// Their names on the board, which are removed with them.
+    names: Vec<String>,
 }
 
 /// A running daemon, or the same rooms without loops, for a command that opened the store itself.
@@ -302,7 +305,7 @@ impl Daemon {
             board: Board::new(clock),
             rooms,
             routes,
-            loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
+            loops: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
             report_time: Arc::new(Notify::new()),
@@ -405,7 +408,7 @@ impl Daemon {
             clock: clock.clone(),
             fatal: self.fatal.clone(),
         };
-        let spooling = spooling::Spooling { service: self.service(), rooms: Arc::clone(&self.rooms) };
+        let spooling = spooling::Spooling::new(self.service(), Arc::clone(&self.rooms), self.stop.clone());
         let rhythm = Rhythm { name: "spool", period: spooling::PERIOD, wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(spooling), &self.stop);
         let period = self.rooms().config.store.compact_every;

@@ -6,6 +6,7 @@
 use crate::control::enrolment_request::Texts;
 use crate::control::fields::{self, Field, Meaning};
 use crate::delimited::plain;
+use crate::text;
 
 /// The parent kinds of a kind. Next to the id of a charge or an authorization, an id of these kinds names the parent.
 const ABOVE: &[(&str, &[&str])] =
@@ -66,6 +67,23 @@ pub struct Reading {
     pub decimal: Option<Decimal>,
     /// Leave out columns that are not known, instead of refusing the file.
     pub ignore_columns: bool,
+    /// What refusals recommend.
+    pub remedies: Remedies,
+}
+
+/// The names of the two settings above, as the person who sends the file knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remedies {
+    /// Leaves out columns that are not known.
+    pub ignore_columns: &'static str,
+    /// Says which decimal sign amounts have.
+    pub decimal: &'static str,
+}
+
+impl Default for Remedies {
+    fn default() -> Remedies {
+        Remedies { ignore_columns: "ignore_columns", decimal: "decimal" }
+    }
 }
 
 /// The meaning of the columns of a file.
@@ -74,6 +92,7 @@ pub(super) struct Columns {
     fields: Vec<Option<Field>>,
     implied_kind: Option<&'static str>,
     decimal: Option<Decimal>,
+    remedies: Remedies,
 }
 
 /// The decimal sign of amounts. The other sign separates thousands.
@@ -104,7 +123,8 @@ impl Columns {
             .collect();
         put_parents_above(&mut meanings);
         let mut owners: Vec<(Field, &str)> = Vec::new();
-        let mut columns = Columns { fields: Vec::new(), implied_kind: None, decimal: reading.decimal };
+        let Reading { decimal, remedies, .. } = reading;
+        let mut columns = Columns { fields: Vec::new(), implied_kind: None, decimal, remedies };
         for (cell, meaning) in header.iter().zip(meanings) {
             columns.fields.push(meaning.map(|meaning| meaning.field));
             let Some(meaning) = meaning else { continue };
@@ -126,8 +146,9 @@ impl Columns {
         if !unknown.is_empty() && !reading.ignore_columns {
             let (columns, are) = if unknown.len() == 1 { ("column", "is") } else { ("columns", "are") };
             return Err(format!(
-                "{columns} {} {are} not known; remove or rename, or leave out with --ignore-columns",
-                unknown.join(", ").chars().take(200).collect::<String>()
+                "{columns} {} {are} not known; remove or rename, or leave out with {}",
+                unknown.join(", ").chars().take(200).collect::<String>(),
+                remedies.ignore_columns
             ));
         }
         Ok((columns, unknown))
@@ -156,7 +177,7 @@ impl Columns {
     /// An amount with a decimal point.
     fn amount(&self, cell: &str) -> Result<String, String> {
         match self.decimal {
-            None => pointed(cell),
+            None => pointed(cell, self.remedies.decimal),
             Some(Decimal::Point) => written_with(cell, '.', ','),
             Some(Decimal::Comma) => written_with(cell, ',', '.'),
         }
@@ -187,14 +208,7 @@ fn put_parents_above(meanings: &mut [Option<Meaning>]) {
 
 /// A cell without the `'` that keeps spreadsheets from running it as a formula. Our own files have it too.
 fn unguarded(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest)
-            if rest.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']) =>
-        {
-            rest
-        }
-        _ => cell,
-    }
+    cell.strip_prefix('\'').filter(|rest| text::is_formula(rest)).unwrap_or(cell)
 }
 
 /// How databases write an empty value.
@@ -203,8 +217,8 @@ fn stands_for_nothing(cell: &str) -> bool {
 }
 
 /// Replaces a decimal comma in an amount (`14,00`, `1.234,56`) with a point; leaves any other text unchanged. Fails
-/// when the comma could also be a thousands separator.
-fn pointed(cell: &str) -> Result<String, String> {
+/// when the comma could also be a thousands separator; `remedy` says which sign it is.
+fn pointed(cell: &str, remedy: &str) -> Result<String, String> {
     let text = crate::delimited::trimmed(cell);
     let Some((whole, fraction)) = text.rsplit_once(',') else { return Ok(text.to_owned()) };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -218,7 +232,7 @@ fn pointed(cell: &str) -> Result<String, String> {
     if !is_grouped && fraction.len() == 3 && whole.len() <= 3 && !whole.starts_with('0') {
         return Err(format!(
             "amount {text:?} may be {whole}{fraction} or {whole}.{fraction}; write it with a decimal point and no \
-             other separator, or say which sign it is with --decimal"
+             other separator, or say which sign it is with {remedy}"
         ));
     }
     Ok(format!("{}.{fraction}", whole.replace('.', "")))
@@ -272,8 +286,9 @@ mod tests {
 
     #[test]
     fn a_decimal_comma_is_read_or_refused_and_never_misread() {
-        let read =
-            |text: &str| pointed(text).map_err(|reason| assert!(reason.contains("may be"), "{reason}"));
+        let read = |text: &str| {
+            pointed(text, "decimal").map_err(|reason| assert!(reason.contains("may be"), "{reason}"))
+        };
         for (text, expected) in [
             ("14,00", "14.00"),
             ("14,5", "14.5"),

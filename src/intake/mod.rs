@@ -3,6 +3,7 @@
 //! Owns: which line was bad and why. Must never know: accounts, sockets, terminals, how text is split.
 
 mod columns;
+mod rejects;
 
 use std::io::{self, BufRead};
 
@@ -12,7 +13,8 @@ use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 use columns::Columns;
 
 pub use crate::delimited::BadFile;
-pub use columns::{Decimal, Reading};
+pub use columns::{Decimal, Reading, Remedies};
+pub use rejects::RejectsFile;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +141,14 @@ mod tests {
     use crate::control::enrolment_request::LINE_BYTES_MAX;
     use proptest::prelude::*;
 
-    /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
-    const LENIENT: Reading = Reading { decimal: None, ignore_columns: true };
+    const LENIENT: Reading = Reading { ignore_columns: true, ..STRICT };
+    const STRICT: Reading = Reading {
+        decimal: None,
+        ignore_columns: false,
+        remedies: Remedies { ignore_columns: "--leave-out", decimal: "--sign" },
+    };
 
+    /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
     fn read(bytes: &[u8], format: Option<Format>) -> Result<Vec<String>, String> {
         let mut intake = Intake::start(bytes, format, LENIENT).map_err(|bad| bad.to_string())?;
         let mut shown = Vec::new();
@@ -251,7 +258,8 @@ mod tests {
             &[
                 one,
                 "\"amount\":\"1234.56\"",
-                "4: amount \"1,234\" may be 1234 or 1.234; write it with a decimal point",
+                "4: amount \"1,234\" may be 1234 or 1.234; write it with a decimal point and no other separator, or \
+                 say which sign it is with --sign",
                 "5: amount 1.234 has more decimals than EUR",
                 "6: amount 0.00 EUR is not above zero",
                 "7: amount \"-14,00\" is not a plain decimal",
@@ -358,16 +366,17 @@ mod tests {
                 .map(|intake| intake.ignored_columns().to_vec())
                 .map_err(|bad| bad.to_string())
         };
-        let refused = start("id,Colour,amount,Size\n", Reading::default()).unwrap_err();
+        let refused = start("id,Colour,amount,Size\n", STRICT).unwrap_err();
+        assert!(refused.contains("columns Colour, Size are not known"), "{refused}");
+        let refused = start("id,Colour\n", STRICT).unwrap_err();
         assert!(
-            refused.contains("columns Colour, Size are not known") && refused.contains("--ignore-columns")
+            refused.contains("column Colour is not known; remove or rename, or leave out with --leave-out"),
+            "{refused}"
         );
-        let refused = start("id,Colour\n", Reading::default()).unwrap_err();
-        assert!(refused.contains("column Colour is not known"), "{refused}");
         assert_eq!(start("id,Colour,amount\n", LENIENT), Ok(vec!["Colour".to_owned()]));
         // Our own files have more columns than an enrolment needs, and so have exports with the ids of parents.
         for header in ["account,kind,id,state,Environment,due_at\n", "charge_id,charge_permission_id,,\n"] {
-            assert_eq!(start(header, Reading::default()), Ok(Vec::new()), "{header}");
+            assert_eq!(start(header, STRICT), Ok(Vec::new()), "{header}");
         }
         let misspelled = start("id,amuont\n", LENIENT).unwrap_err();
         assert!(misspelled.contains("did you mean amount"), "{misspelled}");

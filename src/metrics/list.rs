@@ -96,8 +96,16 @@ metrics! {
         "1 while no request of the account has succeeded for a quarter of an hour"
     );
 
-    OUTBOX = gauge("reconciled_outbox_messages", &["target"], "Messages that wait for a target, up to 1000");
-    OUTBOX_DEAD = gauge("reconciled_outbox_dead", &[], "Messages that were given up and not sent again since");
+    OUTBOX = gauge(
+        "reconciled_outbox_messages",
+        &["target"],
+        "Messages that wait for a target; of alerts at most 1000 are counted"
+    );
+    OUTBOX_DEAD = gauge(
+        "reconciled_outbox_dead",
+        &["target"],
+        "Messages that were given up and not sent again since"
+    );
     NOTIFICATIONS = counter(
         "reconciled_notifications",
         &["account", "result"],
@@ -124,7 +132,7 @@ metrics! {
     REPORT_OK = gauge(
         "reconciled_report_ok",
         &[],
-        "1 when the last nightly report was made, 0 when it failed; missing before the first"
+        "0 while the nightly report fails, otherwise 1; missing before the first round"
     );
     REPORT_NEXT = gauge(
         "reconciled_report_next_timestamp_seconds",

@@ -34,8 +34,9 @@ static RULES: &[Rule] = &[
     },
     Rule {
         name: "ReconciledNoRound",
-        metrics: &[&of::LAST_ROUND],
-        expression: "time() - max by (account) ({}) > 7200",
+        metrics: &[&of::LAST_ROUND, &of::REFUSED, &of::START_TIME],
+        // An account without any round counts from the start of the process.
+        expression: "time() - max by (account) ({} or on (account, instance) {} * 0 + on (job, instance) group_left () {}) > 7200",
         lasts: "15m",
         severity: "warning",
         summary: "{{ $labels.account }}: polling has not caught up for two hours",
@@ -53,7 +54,7 @@ static RULES: &[Rule] = &[
     Rule {
         name: "ReconciledAccountRefused",
         metrics: &[&of::REFUSED],
-        expression: "{} == 1",
+        expression: "{} > 0",
         lasts: "5m",
         severity: "critical",
         summary: "{{ $labels.account }}: the provider refuses the credentials",
@@ -62,7 +63,7 @@ static RULES: &[Rule] = &[
     Rule {
         name: "ReconciledNoSuccess",
         metrics: &[&of::NO_SUCCESS],
-        expression: "{} == 1",
+        expression: "{} > 0",
         lasts: "5m",
         severity: "critical",
         summary: "{{ $labels.account }}: no request succeeds",
@@ -80,11 +81,11 @@ static RULES: &[Rule] = &[
     Rule {
         name: "ReconciledOutboxStuck",
         metrics: &[&of::OUTBOX],
-        expression: "min_over_time({}[30m]) > 0",
-        lasts: "0m",
+        expression: "{} > 0",
+        lasts: "30m",
         severity: "critical",
-        summary: "{{ $labels.target }}: alerts have waited for half an hour",
-        what_to_do: "reconciled alerts test --target {{ $labels.target }}",
+        summary: "{{ $labels.target }}: messages have waited for half an hour",
+        what_to_do: "`reconciled status` says how the last attempt failed",
     },
     Rule {
         name: "ReconciledAlertsGivenUp",
@@ -92,8 +93,8 @@ static RULES: &[Rule] = &[
         expression: "{} > 0",
         lasts: "0m",
         severity: "critical",
-        summary: "{{ $value }} messages were given up",
-        what_to_do: "`reconciled alerts list`, then `reconciled alerts redeliver --all-dead`",
+        summary: "{{ $labels.target }}: {{ $value }} messages were given up",
+        what_to_do: "`reconciled alerts redeliver --all-dead`; for events/NAME: `reconciled events redeliver --all-dead`",
     },
     Rule {
         name: "ReconciledReportFailed",
@@ -107,11 +108,20 @@ static RULES: &[Rule] = &[
     Rule {
         name: "ReconciledNotificationsSilent",
         metrics: &[&of::NOTIFICATIONS_SILENT],
-        expression: "{} == 1",
+        expression: "{} > 0",
         lasts: "0m",
         severity: "warning",
         summary: "{{ $labels.account }}: the provider's notifications do not arrive; polling goes on at its full rate",
         what_to_do: "reconciled notifications check {{ $labels.account }}",
+    },
+    Rule {
+        name: "ReconciledLoopFails",
+        metrics: &[&of::LOOP_FAILURES],
+        expression: "increase({}[1h]) > 5",
+        lasts: "0m",
+        severity: "warning",
+        summary: "{{ $labels.loop }}: this loop of the program fails again and again",
+        what_to_do: "`reconciled status` says why",
     },
     Rule {
         name: "ReconciledStoreBroken",
@@ -128,7 +138,7 @@ static RULES: &[Rule] = &[
         expression: "abs({}) > 60",
         lasts: "10m",
         severity: "warning",
-        summary: "the clock of the machine is {{ $value }} s ahead of the time in use",
+        summary: "the clock of the machine is off by {{ $value }} s",
         what_to_do: "timedatectl; then systemctl restart systemd-timesyncd",
     },
 ];

@@ -3,28 +3,33 @@
 //!
 //! Owns: which files are taken, the order, where they go afterwards. Must never know: sockets, what an object is.
 //!
-//! A file is enrolled line by line; its good lines are taken even if others are bad. Then it moves to `done`, or, if any
-//! line was bad, to `rejected` beside a report of these lines. After a crash in the middle it is enrolled again from its
-//! beginning: objects that are known already do not change.
+//! A complete file moves to `.taking` before it is opened, so that a new file of its name does not take its place. It is
+//! enrolled line by line; its good lines are taken even if others are bad. Then it moves to `done`, or, if any line was
+//! bad, to `rejected` beside a report of these lines. After a crash in the middle it is enrolled again from its beginning:
+//! objects that are known already do not change.
 
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::blocking;
 use crate::control::enrolment_request::EnrolmentRequest;
 use crate::control::messages::{BATCH_LINES_MAX, EnrolResult};
-use crate::files::{self, Readers};
+use crate::files::{self, FileError, Readers};
 use crate::http::BoxFuture;
-use crate::intake::{BadFile, BadLine, Intake, Item, Reading};
+use crate::intake::{BadFile, BadLine, Intake, Item, Reading, RejectsFile};
 use crate::payments::object::{AccountName, Kind};
 
+/// Where files are while they are read.
+const TAKING: &str = ".taking";
 /// Where files go that had no bad line.
 const DONE: &str = "done";
 /// Where the others go.
@@ -32,7 +37,9 @@ const REJECTED: &str = "rejected";
 /// The end of the name of a report.
 const REPORT: &str = ".rejects.csv";
 /// The most bad lines that a report lists.
-const LISTED_MOST: usize = 10_000;
+const LISTED_MAX: usize = 10_000;
+/// The longest name of a file: with a number and the end of a draft of a report it must still be one.
+const NAME_BYTES_MAX: usize = 220;
 
 /// The folder, and what holds for its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,51 +79,86 @@ struct Rejects {
 impl Rejects {
     fn add(&mut self, bad: BadLine) {
         self.number += 1;
-        if self.listed.len() < LISTED_MOST {
+        if self.listed.len() < LISTED_MAX {
             self.listed.push(bad);
         }
     }
 
     fn report(&self, file: &str) -> io::Result<Vec<u8>> {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        writer.write_record(["file", "line", "reason", "text"])?;
+        let mut report = RejectsFile::begin(Vec::new())?;
         for bad in &self.listed {
-            writer.write_record([file, &bad.line.to_string(), &bad.reason, &bad.text])?;
+            report.add(file, bad)?;
         }
         let listed = u64::try_from(self.listed.len()).unwrap_or(u64::MAX);
         if self.number > listed {
-            let more = format!("{} more lines are bad and not listed", self.number - listed);
-            writer.write_record([file, "", &more, ""])?;
+            report.remark(file, &format!("{} more lines are bad and not listed", self.number - listed))?;
         }
-        writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+        report.end()
     }
 }
 
-/// Takes every file that is complete, oldest first.
+/// Why a file was not taken.
+enum Failed {
+    /// It cannot be read or moved. Others may be.
+    File(String),
+    /// No line of any file can be enrolled now.
+    Enrolling(String),
+}
+
+impl From<FileError> for Failed {
+    fn from(error: FileError) -> Failed {
+        Failed::File(error.to_string())
+    }
+}
+
+/// Takes every file that is complete, oldest first, after those that an earlier round did not finish. `progress` grows
+/// with every batch of lines and every file.
 ///
 /// # Errors
-/// Names the file that cannot be taken now. It and the files after it stay where they are.
-pub async fn round(settings: &Settings, enrolling: &Enrolling) -> Result<Taken, String> {
-    let folder = settings.folder.clone();
-    let shown = folder.display().to_string();
-    let waiting = blocking::run(move || waiting(&folder)).await.map_err(|error| error.to_string())?;
-    let mut taken = Taken::default();
-    for path in waiting.map_err(|error| format!("{shown}: {error}"))? {
-        let name = path.display().to_string();
-        let (lines, rejects) =
-            take(&path, settings, enrolling).await.map_err(|why| format!("{name}: {why}"))?;
-        let (bad, folder) = (rejects.number, settings.folder.clone());
-        let moved = blocking::run(move || put_away(&folder, &path, &rejects)).await;
-        let moved = moved.map_err(|error| error.to_string())?.map_err(|error| format!("{name}: {error}"))?;
-        taken.files += 1;
-        taken.lines += lines;
-        taken.bad += bad;
-        match bad {
-            0 => tracing::info!(file = %name, lines, "a file was enrolled"),
-            _ => tracing::warn!(file = %name, lines, bad, report = %moved.display(), "a file has bad lines"),
+/// Names each file that cannot be taken now. It stays, and the others are taken. When nothing can be enrolled now, the
+/// files after it stay as well.
+pub async fn round(
+    settings: &Settings,
+    enrolling: &Enrolling,
+    progress: &AtomicU64,
+) -> Result<Taken, String> {
+    let found = files::at(settings.folder.clone(), to_take).await.map_err(|error| error.to_string())?;
+    let (mut taken, mut failed) = (Taken::default(), Vec::new());
+    for path in found {
+        match take(path, settings, enrolling, progress).await {
+            Ok(one) => {
+                taken.files += one.files;
+                taken.lines += one.lines;
+                taken.bad += one.bad;
+            }
+            Err(Failed::File(why)) => failed.push(why),
+            Err(Failed::Enrolling(why)) => {
+                failed.push(why);
+                break;
+            }
+        }
+        progress.fetch_add(1, Ordering::Relaxed);
+    }
+    if failed.is_empty() { Ok(taken) } else { Err(failed.join("; ")) }
+}
+
+/// What a round finds: the files that an earlier one did not finish, then the complete ones.
+fn to_take(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    for name in [TAKING, DONE, REJECTED] {
+        match folder.join(name).symlink_metadata() {
+            // A link may lead out of the folder.
+            Ok(facts) if !facts.is_dir() => return Err(io::Error::other(format!("{name} is not a folder"))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
-    Ok(taken)
+    let complete = waiting(folder)?;
+    let mut found = match waiting(&folder.join(TAKING)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        begun => begun?,
+    };
+    found.extend(complete);
+    Ok(found)
 }
 
 /// The complete files, oldest first.
@@ -152,18 +194,68 @@ fn open(path: &Path) -> io::Result<BufReader<File>> {
     }
 }
 
+/// Takes a file from the beginning to its last place. One that its writer has taken away again counts nothing.
+async fn take(
+    path: PathBuf,
+    settings: &Settings,
+    enrolling: &Enrolling,
+    progress: &AtomicU64,
+) -> Result<Taken, Failed> {
+    let folder = settings.folder.clone();
+    let Some(path) = files::at(path, move |path| claim(&folder, path)).await? else {
+        return Ok(Taken::default());
+    };
+    let name = path.display().to_string();
+    let (lines, rejects) = enrol(&path, settings, enrolling, progress).await?;
+    let (bad, folder) = (rejects.number, settings.folder.clone());
+    let moved = files::at(path, move |path| put_away(&folder, path, &rejects)).await?;
+    match bad {
+        0 => tracing::info!(file = %name, lines, "a file was enrolled"),
+        _ => tracing::warn!(file = %name, lines, bad, report = %moved.display(), "a file has bad lines"),
+    }
+    Ok(Taken { files: 1, lines, bad })
+}
+
+/// Moves a complete file to where files are read. Returns where it is; none if its writer has taken it away again. One
+/// that cannot be read stays where it is.
+fn claim(folder: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
+    let taking = folder.join(TAKING);
+    if path.starts_with(&taking) {
+        return Ok(Some(path.to_owned()));
+    }
+    let name = name_of(path);
+    if name.len() > NAME_BYTES_MAX {
+        return Err(io::Error::other(format!("its name is longer than {NAME_BYTES_MAX} bytes")));
+    }
+    match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => drop(opened?),
+    }
+    fs::create_dir_all(&taking)?;
+    let claimed = free_place(&taking, &name);
+    fs::rename(path, &claimed)?;
+    files::sync_folder(&taking)?;
+    files::sync_folder(folder)?;
+    Ok(Some(claimed))
+}
+
 /// Enrols all lines of a file. Returns how many were taken, and the others.
-async fn take(path: &Path, settings: &Settings, enrolling: &Enrolling) -> Result<(u64, Rejects), String> {
-    let (path, reading) = (path.to_owned(), settings.reading);
-    let started = blocking::run(move || Intake::start(open(&path)?, None, reading)).await;
+async fn enrol(
+    path: &Path,
+    settings: &Settings,
+    enrolling: &Enrolling,
+    progress: &AtomicU64,
+) -> Result<(u64, Rejects), Failed> {
+    let (own, reading) = (path.to_owned(), settings.reading);
+    let started = blocking::run(move || Intake::start(open(&own)?, None, reading)).await;
     let (mut lines, mut rejects) = (0, Rejects::default());
-    let mut intake = match started.map_err(|error| error.to_string())? {
+    let mut intake = match started.map_err(|error| Failed::File(about(path, &error)))? {
         Ok(intake) => intake,
         Err(BadFile::Senseless { line, reason }) => {
             rejects.add(BadLine { line, reason, text: String::new() });
             return Ok((0, rejects));
         }
-        Err(bad @ BadFile::Unreadable(_)) => return Err(bad.to_string()),
+        Err(bad @ BadFile::Unreadable(_)) => return Err(Failed::File(about(path, &bad))),
     };
     if intake.is_empty() {
         let reason = "there is no object in it".to_owned();
@@ -180,9 +272,10 @@ async fn take(path: &Path, settings: &Settings, enrolling: &Enrolling) -> Result
             }
             Ok::<_, io::Error>((intake, items))
         });
-        let read = reading.await.map_err(|error| error.to_string())?;
+        let read = reading.await.map_err(|error| Failed::File(about(path, &error)))?;
         let items;
-        (intake, items) = read.map_err(|error| error.to_string())?;
+        (intake, items) = read.map_err(|error| Failed::File(about(path, &error)))?;
+        progress.fetch_add(1, Ordering::Relaxed);
         if items.is_empty() {
             return Ok((lines, rejects));
         }
@@ -200,7 +293,9 @@ async fn take(path: &Path, settings: &Settings, enrolling: &Enrolling) -> Result
         if requests.is_empty() {
             continue;
         }
-        for (result, request) in enrolling(requests.clone()).await?.into_iter().zip(&requests) {
+        let results = enrolling(requests.clone()).await;
+        let results = results.map_err(|why| Failed::Enrolling(about(path, &why)))?;
+        for (result, request) in results.into_iter().zip(&requests) {
             match result.reason {
                 None => lines += 1,
                 Some(reason) => rejects.add(BadLine { line: result.line, reason, text: request.to_json() }),
@@ -209,34 +304,46 @@ async fn take(path: &Path, settings: &Settings, enrolling: &Enrolling) -> Result
     }
 }
 
+fn about(path: &Path, why: &dyn Display) -> String {
+    format!("{}: {why}", path.display())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Moves a file to where its kind goes. Returns where it is, or where its report is.
 fn put_away(folder: &Path, path: &Path, rejects: &Rejects) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name_of(path);
     let place = folder.join(if rejects.number == 0 { DONE } else { REJECTED });
     let target = free_place(&place, &name);
     let mut shown = target.clone();
     if rejects.number > 0 {
-        // Before the file moves: after a crash between the two, both are made again under the same names.
-        let mut report = target.clone().into_os_string();
-        report.push(REPORT);
-        shown = PathBuf::from(report);
+        // Before the file moves: after a crash between the two there are two reports, never a file without one.
+        shown = report_of(&target);
         files::write_whole(folder, &shown, &rejects.report(&name)?, Readers::Group)?;
     } else {
         fs::create_dir_all(&place)?;
     }
     fs::rename(path, &target)?;
     files::sync_folder(&place)?;
+    files::sync_folder(&folder.join(TAKING))?;
     files::sync_folder(folder)?;
     Ok(shown)
 }
 
-/// The name in a folder, with a number behind it if there is such a file already.
+/// Where the report of a rejected file is.
+fn report_of(path: &Path) -> PathBuf {
+    let mut report = path.as_os_str().to_owned();
+    report.push(REPORT);
+    PathBuf::from(report)
+}
+
+/// The name in a folder, with a number behind it if such a file or such a report is there already.
 fn free_place(folder: &Path, name: &str) -> PathBuf {
+    let is_free =
+        |path: &PathBuf| [path.clone(), report_of(path)].iter().all(|path| path.symlink_metadata().is_err());
     let plain = folder.join(name);
-    if plain.symlink_metadata().is_err() {
-        return plain;
-    }
     let numbered = (2u32..).map(|number| folder.join(format!("{name}.{number}")));
-    let mut free = numbered.skip_while(|path| path.symlink_metadata().is_ok());
-    free.next().unwrap_or(plain)
+    std::iter::once(plain.clone()).chain(numbered).find(is_free).unwrap_or(plain)
 }

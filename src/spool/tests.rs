@@ -48,6 +48,10 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
+async fn taken(folder: &Path, enrolling: &Enrolling) -> Result<Taken, String> {
+    round(&settings(folder), enrolling, &AtomicU64::new(0)).await
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).map(|entries| entries.map(|entry| entry.unwrap().file_name()));
     let mut names: Vec<String> =
@@ -71,18 +75,18 @@ async fn complete_files_are_enrolled_and_moved_and_others_are_left_alone() {
     std::os::unix::fs::symlink(outside.path(), folder.path().join("link.csv")).unwrap();
 
     let taker = Taker::default();
-    let taken = round(&settings(folder.path()), &taker.enrolling()).await.unwrap();
-    assert_eq!(taken, Taken { files: 2, lines: 3, bad: 0 });
+    let done = taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!(done, Taken { files: 2, lines: 3, bad: 0 });
     let mut ids = taker.ids();
     ids.sort();
     assert_eq!(ids, ["S01", "S02", "S03"]);
     assert_eq!(names(&folder.path().join(DONE)), ["a.csv", "b.jsonl"]);
     let left = names(folder.path());
-    assert_eq!(left, [".c.csv", "d.csv.part", "done", "e.tmp", "folder", "link.csv"]);
+    assert_eq!(left, [".c.csv", TAKING, "d.csv.part", DONE, "e.tmp", "folder", "link.csv"]);
 
     // The same name again does not replace the first.
     write("a.csv", "id\nS04\n");
-    round(&settings(folder.path()), &taker.enrolling()).await.unwrap();
+    taken(folder.path(), &taker.enrolling()).await.unwrap();
     assert_eq!(names(&folder.path().join(DONE)), ["a.csv", "a.csv.2", "b.jsonl"]);
 }
 
@@ -94,8 +98,8 @@ async fn bad_lines_stand_in_a_report_beside_the_file_and_good_ones_are_taken() {
     fs::write(folder.path().join("b.csv"), "amount,currency\n1,EUR\n").unwrap();
     fs::write(folder.path().join("c.csv"), "\n").unwrap();
     let taker = Taker::default();
-    let taken = round(&settings(folder.path()), &taker.enrolling()).await.unwrap();
-    assert_eq!(taken, Taken { files: 3, lines: 1, bad: 4 });
+    let done = taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!(done, Taken { files: 3, lines: 1, bad: 4 });
     let rejected = folder.path().join(REJECTED);
     let report = |name: &str| fs::read_to_string(rejected.join(format!("{name}{REPORT}"))).unwrap();
     let lines = report("a.csv");
@@ -105,7 +109,7 @@ async fn bad_lines_stand_in_a_report_beside_the_file_and_good_ones_are_taken() {
     assert!(lines[2].starts_with("a.csv,4,it has another amount,"), "{lines:?}");
     assert!(report("b.csv").contains("no column names the objects"));
     assert!(report("c.csv").contains("there is no object in it"));
-    assert!(names(folder.path()).iter().all(|name| name == REJECTED), "{:?}", names(folder.path()));
+    assert_eq!(names(folder.path()), [TAKING, REJECTED]);
     assert_eq!(fs::read_to_string(rejected.join("a.csv")).unwrap(), text);
 }
 
@@ -115,14 +119,16 @@ async fn a_file_that_cannot_be_finished_stays_and_is_taken_whole_later() {
     let many: String = (0..BATCH_LINES_MAX + 5).map(|number| format!("S{number:05}\n")).collect();
     fs::write(folder.path().join("a.csv"), format!("id\n{many}")).unwrap();
     let broken = Taker { breaks_after: Some(1), ..Taker::default() };
-    let why = round(&settings(folder.path()), &broken.enrolling()).await.unwrap_err();
+    let why = taken(folder.path(), &broken.enrolling()).await.unwrap_err();
     assert!(why.ends_with("a.csv: the store is out of order"), "{why}");
-    assert_eq!(names(folder.path()), ["a.csv"]);
+    assert_eq!(names(folder.path()), [TAKING]);
+    assert_eq!(names(&folder.path().join(TAKING)), ["a.csv"]);
     let taker = Taker::default();
-    let taken = round(&settings(folder.path()), &taker.enrolling()).await.unwrap();
-    assert_eq!(taken.lines, u64::try_from(BATCH_LINES_MAX + 5).unwrap());
+    let done = taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!(done.lines, u64::try_from(BATCH_LINES_MAX + 5).unwrap());
     assert_eq!(taker.ids().len(), BATCH_LINES_MAX + 5);
-    // A crash after the report and before the move: the report is made again under the same name.
+    assert_eq!(names(&folder.path().join(DONE)), ["a.csv"]);
+    // A crash after the report and before the move: the file gets another report.
     fs::write(folder.path().join("b.csv"), "id\nBAD1\n").unwrap();
     let rejects = Rejects { listed: vec![], number: 1 };
     let path = folder.path().join("b.csv");
@@ -133,15 +139,88 @@ async fn a_file_that_cannot_be_finished_stays_and_is_taken_whole_later() {
         Readers::Group,
     )
     .unwrap();
-    round(&settings(folder.path()), &taker.enrolling()).await.unwrap();
-    assert_eq!(names(&folder.path().join(REJECTED)), ["b.csv", "b.csv.rejects.csv"]);
+    taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!(names(&folder.path().join(REJECTED)), ["b.csv.2", "b.csv.2.rejects.csv", "b.csv.rejects.csv"]);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_while_it_is_read_is_enrolled_like_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    fs::write(&path, "id\nS01\n").unwrap();
+    let taker = Taker::default();
+    let (inner, replaced) = (taker.enrolling(), path.clone());
+    let replacing: Enrolling = Arc::new(move |lines| {
+        let draft = replaced.with_file_name(".a.csv");
+        fs::write(&draft, "id\nS02\n").unwrap();
+        fs::rename(&draft, &replaced).unwrap();
+        inner(lines)
+    });
+    taken(folder.path(), &replacing).await.unwrap();
+    assert!(path.exists());
+    taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!(taker.ids(), ["S01", "S02"]);
+    let done = folder.path().join(DONE);
+    assert_eq!(names(&done), ["a.csv", "a.csv.2"]);
+    assert_eq!(fs::read_to_string(done.join("a.csv.2")).unwrap(), "id\nS02\n");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_taken_does_not_block_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("a{}.csv", "a".repeat(NAME_BYTES_MAX));
+    fs::write(folder.path().join(&long), "id\nS01\n").unwrap();
+    fs::write(folder.path().join("b.csv"), "id\nS02\n").unwrap();
+    let taker = Taker::default();
+    let why = taken(folder.path(), &taker.enrolling()).await.unwrap_err();
+    assert!(why.contains(&long) && why.ends_with("its name is longer than 220 bytes"), "{why}");
+    assert_eq!(taker.ids(), ["S02"]);
+    assert_eq!(names(folder.path()), [TAKING, &long, DONE]);
+    assert_eq!(names(&folder.path().join(DONE)), ["b.csv"]);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_a_folder_is_named_and_nothing_is_taken() {
+    for name in [TAKING, DONE, REJECTED] {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), folder.path().join(name)).unwrap();
+        fs::write(folder.path().join("a.csv"), "id\nS01\n").unwrap();
+        let taker = Taker::default();
+        let why = taken(folder.path(), &taker.enrolling()).await.unwrap_err();
+        assert!(why.ends_with(&format!("{name} is not a folder")), "{why}");
+        assert_eq!((taker.ids().len(), names(outside.path()).len()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn no_report_replaces_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (taker, rejected) = (Taker::default(), folder.path().join(REJECTED));
+    for (name, id) in [(format!("a.csv{REPORT}"), "BAD1"), ("a.csv".to_owned(), "BAD2")] {
+        fs::write(folder.path().join(name), format!("id\n{id}\n")).unwrap();
+        taken(folder.path(), &taker.enrolling()).await.unwrap();
+    }
+    assert_eq!(fs::read_to_string(rejected.join(format!("a.csv{REPORT}"))).unwrap(), "id\nBAD1\n");
+    assert_eq!(fs::read_to_string(rejected.join("a.csv.2")).unwrap(), "id\nBAD2\n");
+    assert_eq!(names(&rejected).len(), 4);
+}
+
+#[tokio::test]
+async fn progress_grows_with_every_batch_of_lines_and_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let many: String = (0..BATCH_LINES_MAX + 1).map(|number| format!("S{number:05}\n")).collect();
+    fs::write(folder.path().join("a.csv"), format!("id\n{many}")).unwrap();
+    let progress = AtomicU64::new(0);
+    round(&settings(folder.path()), &Taker::default().enrolling(), &progress).await.unwrap();
+    // Two batches, the end of the file, and the file.
+    assert_eq!(progress.load(Ordering::Relaxed), 4);
 }
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
-    let why = round(&settings(&missing), &Taker::default().enrolling()).await.unwrap_err();
+    let why = taken(&missing, &Taker::default().enrolling()).await.unwrap_err();
     assert!(why.contains("missing"), "{why}");
 }

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("task", &["clock"]),
     ("telemetry", &["text"]),
     ("metrics", &[]),
-    ("intake", &["control", "delimited"]),
+    ("intake", &["control", "delimited", "text"]),
     ("spool", &["blocking", "control", "files", "http", "intake", "payments"]),
     ("http", &["clock", "text", "time"]),
     ("apis", &["problem", "text", "time", "payments", "clock", "telemetry", "http", "secret", "delimited"]),

@@ -2,9 +2,10 @@
 //! tool.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use amazon_pay_simulator::credentials::write_secret;
 
@@ -60,6 +61,40 @@ async fn the_figures_of_a_daemon_are_what_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_of_events_has_figures_and_a_heartbeat_that_a_reload_removed_has_none() {
+    let host = Host::new().await;
+    let secret = |name: &str, text: &str| {
+        let path = host.path(name);
+        write_secret(&path, text).unwrap();
+        format!("\"file:{}\"", path.display())
+    };
+    let url = secret("events-url", "https://office.example/events");
+    let key = secret("events-key", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let sign = secret("heartbeat-url", "https://signs.example/check");
+    host.rewrite_config(|text| {
+        format!(
+            "{text}\n[[events]]\nname = \"office\"\nurl = {url}\nsecret = {key}\n\n[heartbeat]\nurl = {sign}\n"
+        )
+    });
+    let daemon = host.start().await;
+    let metrics = async || host.run(&["metrics"]).await.expect(0, &[]).out;
+    let text = host
+        .until("the loop of the heartbeat has begun", async || {
+            let text = metrics().await;
+            text.contains("{loop=\"heartbeat\"}").then_some(text)
+        })
+        .await;
+    for figure in ["reconciled_outbox_messages", "reconciled_outbox_dead"] {
+        assert_eq!(value(&text, &format!("{figure}{{target=\"events/office\"}}")), Some(0.0), "{text}");
+    }
+    host.rewrite_config(|text| text.split("\n[heartbeat]").next().unwrap().to_owned());
+    host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
+    let text = metrics().await;
+    assert!(!text.contains("{loop=\"heartbeat\"}"), "the watchdog would end the daemon: {text}");
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     let host = Host::new().await;
     let shipped = |name: &str| {
@@ -69,13 +104,47 @@ async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     let (path, rules) = shipped("reconciled.rules.yml");
     assert_eq!(host.run(&["metrics", "--rules"]).await.expect(0, &[]).out, rules);
     if let Some(said) = promtool("rules for Prometheus", &["check", "rules", &path], "") {
-        assert!(said.contains("12 rules found"), "{said}");
+        assert!(said.contains("13 rules found"), "{said}");
     }
     let (_, dashboard) = shipped("grafana-dashboard.json");
     assert_eq!(host.run(&["metrics", "--dashboard"]).await.expect(0, &[]).out, dashboard);
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.len() >= 12 && panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()));
+}
+
+/// Of the accounts, x has had no round since the start, y has had one, and three without a name are refused.
+const RULE_TESTS: &str = r#"
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'process_start_time_seconds{job="reconciled",instance="a"}', values: '0x200' }
+      - { series: 'process_start_time_seconds{job="other",instance="a"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="x"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="y"}', values: '0x200' }
+      - { series: 'reconciled_account_refused{job="reconciled",instance="a",account="rest"}', values: '3x200' }
+      - { series: 'reconciled_last_round_timestamp_seconds{job="reconciled",instance="a",account="y"}', values: '0+60x200' }
+      - { series: 'reconciled_last_round_timestamp_seconds{job="reconciled",instance="a",account="rest"}', values: '0+60x200' }
+    promql_expr_test:
+      - expr: count by (alertname, account) (ALERTS{alertstate="firing"})
+        eval_time: 110m
+        exp_samples:
+          - { labels: '{alertname="ReconciledAccountRefused", account="rest"}', value: 1 }
+      - expr: count by (alertname, account) (ALERTS{alertstate="firing"})
+        eval_time: 140m
+        exp_samples:
+          - { labels: '{alertname="ReconciledAccountRefused", account="rest"}', value: 1 }
+          - { labels: '{alertname="ReconciledNoRound", account="x"}', value: 1 }
+"#;
+
+#[test]
+fn the_rules_see_accounts_without_a_round_and_accounts_without_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring/reconciled.rules.yml");
+    let tests = folder.path().join("tests.yml");
+    std::fs::write(&tests, format!("rule_files: [{:?}]\n{RULE_TESTS}", rules.display().to_string())).unwrap();
+    promtool("rules judged by their tests", &["test", "rules", &tests.display().to_string()], "");
 }
 
 const METRICS_TOKEN: &str = "M3tricsM3tricsM3tricsM3tricsM3tr";
@@ -144,6 +213,20 @@ async fn over_tcp_a_token_opens_what_its_role_may_see_and_nothing_else() {
     assert!(audit.contains("refused"), "{audit}");
     let lured = client.get(url("/v1/status")).bearer_auth(READ_TOKEN).header("host", "evil.example");
     assert_eq!(lured.send().await.unwrap().status(), 403);
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_send_nothing_keep_nobody_out() {
+    let host = Host::new().await;
+    let address = listen(&host);
+    let daemon = host.start().await;
+    let _idle: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{address}/metrics")).bearer_auth(METRICS_TOKEN);
+    // Less than a connection has for its first request.
+    let answer = request.timeout(Duration::from_secs(20)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
     daemon.stop(&host).await;
 }
 
@@ -233,7 +316,7 @@ async fn a_real_prometheus_scrapes_it_and_loads_its_rules() {
     host.until("every rule was evaluated without an error", async || {
         let rules = ask("/api/v1/rules").await?;
         let rules = rules["data"]["groups"][0]["rules"].as_array()?.clone();
-        (rules.len() == 12 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+        (rules.len() == 13 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     })
     .await;
     daemon.stop(&host).await;
@@ -281,7 +364,7 @@ to_s = 14400
     world.pass_hours(2.0).await;
     let counts = || [&begun, &well, &not_well].map(|sign| world.memory.requested(sign));
     let [_, before, _] = counts();
-    assert_eq!(counts()[0], 1);
+    assert_eq!(counts()[0], 0, "the sign of the start is tried once, and no other waits for it");
     assert!((23..=25).contains(&before) && counts()[2] == 0, "{:?}", counts());
     // The provider refuses the account for an hour; the next polls are due hourly.
     world.pass_hours(2.5).await;

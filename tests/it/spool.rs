@@ -45,7 +45,7 @@ async fn a_dropped_file_is_watched_and_put_away_and_bad_lines_are_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_file_it_enrols_every_line_once() {
-    const LINES: usize = 20_000;
+    const LINES: usize = 100_000;
     let host = Host::new().await;
     let folder = spool(&host);
     let daemon = host.start().await;
@@ -58,6 +58,7 @@ async fn killed_in_the_middle_of_a_file_it_enrols_every_line_once() {
     host.until("some lines are enrolled", async || objects().await.filter(|number| *number > 0).map(drop))
         .await;
     daemon.kill();
+    assert!(folder.join(".taking/many.csv").exists(), "it was killed after the last line");
     let daemon = host.start().await;
     host.until("the file is put away", async || folder.join("done/many.csv").exists().then_some(())).await;
     assert_eq!(objects().await, Some(LINES as u64));

@@ -9,8 +9,11 @@ use crate::apis::Account;
 use crate::control::messages::{Backlog, Count, TailRow};
 use crate::control::service::Service;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::Kind;
+use crate::payments::object::{AccountName, Kind};
 use crate::store::StoreError;
+
+/// The moving objects that are polled one by one, by account and kind.
+type Moving<'a> = BTreeMap<(&'a AccountName, &'a Kind), u64>;
 
 /// The moving objects of one kind, and the interval in which each should be polled.
 struct Load {
@@ -22,8 +25,8 @@ struct Load {
 impl Service {
     /// The operations whose quota does not suffice for the objects that are moving now.
     pub(super) fn backlogs(&self, counts: &[Count], tails: &[TailRow]) -> Vec<Backlog> {
-        let rooms = self.rooms();
-        rooms.accounts.iter().flat_map(|account| self.backlogs_of(account, counts, tails)).collect()
+        let moving = moving(counts, tails);
+        self.rooms().accounts.iter().flat_map(|account| self.backlogs_of(account, &moving)).collect()
     }
 
     /// The same, of what is moving at this moment.
@@ -35,19 +38,11 @@ impl Service {
         Ok(self.backlogs(&counts, &self.tails(&counts)))
     }
 
-    fn backlogs_of(&self, account: &Account, counts: &[Count], tails: &[TailRow]) -> Vec<Backlog> {
+    fn backlogs_of(&self, account: &Account, moving: &Moving<'_>) -> Vec<Backlog> {
         let mut loads: BTreeMap<&'static str, Vec<Load>> = BTreeMap::new();
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
-            let is_meant = |count: &&Count| {
-                count.account == account.name
-                    && count.kind == kind
-                    && count.phase == Phase::Moving
-                    && !count.quarantined
-            };
-            let moving: u64 = counts.iter().filter(is_meant).map(|count| count.number).sum();
-            let tail = tails.iter().find(|row| row.account == account.name && row.kind == kind);
-            let moving = moving.saturating_sub(tail.map_or(0, |row| row.tail.by_batch));
+            let moving = moving.get(&(&account.name, &kind)).copied().unwrap_or(0);
             let interval = account.policy(&kind).interval;
             loads.entry(operation).or_default().push(Load { kind, moving, interval });
         }
@@ -71,6 +66,19 @@ impl Service {
         };
         loads.into_iter().filter_map(backlog).collect()
     }
+}
+
+fn moving<'a>(counts: &'a [Count], tails: &'a [TailRow]) -> Moving<'a> {
+    let mut moving = Moving::new();
+    for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
+        *moving.entry((&count.account, &count.kind)).or_default() += count.number;
+    }
+    for row in tails {
+        if let Some(number) = moving.get_mut(&(&row.account, &row.kind)) {
+            *number = number.saturating_sub(row.tail.by_batch);
+        }
+    }
+    moving
 }
 
 fn busy(loads: &[Load]) -> impl Iterator<Item = &Load> {

@@ -2,11 +2,12 @@
 //!
 //! Owns: which figure comes from where, and that their number is bounded. Must never know: the form of a scrape.
 //!
-//! Accounts are names that somebody else chose, and a platform has thousands. Above [`ACCOUNTS_NAMED`], gauges name the
-//! accounts with the most objects and sum or leave out the rest, and counters are summed over all accounts: a counter
-//! that changed its name would look like a restart.
+//! Accounts are names that somebody else chose, and a platform has thousands. Above [`ACCOUNTS_NAMED_MAX`], gauges name
+//! the accounts with the most objects. The rest share one line where that has a meaning: a sum, how many are in trouble,
+//! or the worst of them; so rules see every account. Counters, and the rate that the quota allows, are summed over all
+//! accounts: a counter that changed its name would look like a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -20,7 +21,7 @@ use crate::payments::object::{AccountName, Kind};
 use crate::reconcile::Tally;
 
 /// Up to this many accounts, each has its own figures.
-const ACCOUNTS_NAMED: usize = 100;
+const ACCOUNTS_NAMED_MAX: usize = 100;
 /// What stands in the place of an account's name in a sum over all accounts.
 const ALL: &str = "all";
 /// The same for the accounts that are not named.
@@ -30,7 +31,7 @@ const REST: &str = "rest";
 struct Figures {
     samples: Vec<Sample>,
     /// The accounts that are named, unless all are.
-    named: Option<BTreeSet<AccountName>>,
+    named: Option<HashSet<String>>,
     /// Gauges and counters that several accounts share.
     sums: BTreeMap<(&'static str, Vec<String>), (&'static Metric, f64)>,
 }
@@ -48,19 +49,18 @@ impl Service {
         }
         for backlog in self.backlogs(&counts, &self.tails(&counts)) {
             let labels = [backlog.account.as_str(), &backlog.operation];
-            figures.gauge_of_account(&of::BACKLOG, labels, backlog.round_s as f64);
+            figures.gauge_of_account(&of::BACKLOG, labels, backlog.round_s as f64, f64::max);
         }
-        polls(&mut figures, &self.reconcile.tallies());
+        let tallies = self.reconcile.tallies();
+        polls(&mut figures, &tallies);
+        self.rounds(&mut figures, &tallies);
         self.account_figures(&mut figures, now);
-        for target in self.rooms().deliverer.targets() {
-            let pending = self.pending(target, now).await?;
-            figures.add(&of::OUTBOX, &[target], pending as f64);
-        }
+        self.outbox_figures(&mut figures, now).await?;
         if self.notifications.is_on() {
             notifications(&mut figures, &self.notifications.views());
         }
         self.loop_figures(&mut figures, now);
-        store_figures(&mut figures, &self.events_health().await?.1);
+        store_figures(&mut figures, &self.store.stats());
         Ok(metrics::text(figures.finish()))
     }
 
@@ -87,14 +87,50 @@ impl Service {
         }
     }
 
+    /// When each account in force had nothing left to poll. One that is not named counts from the start of the process
+    /// until then, so that it is not hidden by the others.
+    fn rounds(&self, figures: &mut Figures, tallies: &BTreeMap<AccountName, Tally>) {
+        let since = self.process.facts().since;
+        for account in &self.rooms().accounts {
+            let name = account.name.as_str();
+            let last = tallies.get(&account.name).and_then(|tally| tally.last_round_at);
+            if let Some(at) = last.or((!figures.is_named(name)).then_some(since)) {
+                figures.gauge_of_account(&of::LAST_ROUND, [name], seconds(at), f64::min);
+            }
+        }
+    }
+
+    /// The messages of every target: those of alerts, and those of the receivers of events.
+    async fn outbox_figures(&self, figures: &mut Figures, now: Timestamp) -> Answer<()> {
+        let (rooms, counts) = (self.rooms(), self.store.outbox_counts("").await.map_err(storage)?);
+        let mut dead: BTreeMap<&str, u64> = BTreeMap::new();
+        for target in rooms.deliverer.targets() {
+            figures.add(&of::OUTBOX, &[target], self.pending(target, now).await? as f64);
+            dead.insert(target, 0);
+        }
+        for target in rooms.back_offices.iter().map(|office| office.target()) {
+            figures.add(&of::OUTBOX, &[target], counts.get(target).map_or(0, |counts| counts.pending) as f64);
+            dead.insert(target, 0);
+        }
+        // Also of targets that the configuration no longer names.
+        dead.extend(
+            counts
+                .iter()
+                .filter(|(_, counts)| counts.dead > 0)
+                .map(|(target, counts)| (target.as_str(), counts.dead)),
+        );
+        dead.iter().for_each(|(target, dead)| figures.add(&of::OUTBOX_DEAD, &[target], *dead as f64));
+        Ok(())
+    }
+
     fn account_figures(&self, figures: &mut Figures, now: Timestamp) {
         for account in self.health().accounts {
             let name = account.name.as_str();
             let is = |state: bool| f64::from(u8::from(state));
             let is_refused = matches!(account.state, AccountState::Refused { .. });
             let is_failing = matches!(account.state, AccountState::NoSuccess { .. });
-            figures.gauge_of_account(&of::REFUSED, [name], is(is_refused));
-            figures.gauge_of_account(&of::NO_SUCCESS, [name], is(is_failing));
+            figures.gauge_of_account(&of::REFUSED, [name], is(is_refused), add);
+            figures.gauge_of_account(&of::NO_SUCCESS, [name], is(is_failing), add);
             self.quota_figures(figures, &account, now);
         }
     }
@@ -103,16 +139,16 @@ impl Service {
         for quota in &account.quotas {
             let labels = [account.name.as_str(), &quota.operation];
             let used = self.pace.used(&account.name, &quota.operation);
-            figures.counter_of_account(&of::REQUESTS, labels, used.sent as f64);
-            figures.counter_of_account(&of::THROTTLED, labels, used.throttled as f64);
+            figures.sum_of_accounts(&of::REQUESTS, labels, used.sent as f64);
+            figures.sum_of_accounts(&of::THROTTLED, labels, used.throttled as f64);
             if let Some(available) = quota.available {
-                figures.gauge_of_account(&of::QUOTA_AVAILABLE, labels, f64::from(available));
+                figures.gauge_of_named(&of::QUOTA_AVAILABLE, labels, f64::from(available));
             }
             if quota.refill_ms > 0 {
-                figures.gauge_of_account(&of::QUOTA_RATE, labels, 1_000.0 / quota.refill_ms as f64);
+                figures.sum_of_accounts(&of::QUOTA_RATE, labels, 1_000.0 / quota.refill_ms as f64);
             }
             let held = quota.held_until.map_or(0.0, |until| (seconds(until) - seconds(now)).max(0.0));
-            figures.gauge_of_account(&of::HELD, labels, held);
+            figures.gauge_of_named(&of::HELD, labels, held);
         }
     }
 
@@ -122,8 +158,8 @@ impl Service {
         for (name, status) in &statuses {
             // Loops of single accounts count as one: the one that ended first says when.
             let name = name.split('/').next().unwrap_or(name);
-            figures.sum(&of::LOOP_RUNS, &[name], status.rounds as f64);
-            figures.sum(&of::LOOP_FAILURES, &[name], status.failed as f64);
+            figures.join(&of::LOOP_RUNS, &[name], status.rounds as f64, add);
+            figures.join(&of::LOOP_FAILURES, &[name], status.failed as f64, add);
             if let Some(at) = status.last_at {
                 let known = last.entry(name).or_insert(at);
                 *known = at.min(*known);
@@ -140,7 +176,6 @@ impl Service {
 }
 
 fn store_figures(figures: &mut Figures, stats: &Stats) {
-    figures.add(&of::OUTBOX_DEAD, &[], stats.outbox_dead as f64);
     figures.add(&of::JOURNAL_BYTES, &[], stats.journal_bytes as f64);
     figures.add(&of::INDEX_BYTES, &[], stats.index_bytes as f64);
     figures.add(&of::JOURNAL_ENTRIES, &[], stats.journal_sequence as f64);
@@ -149,7 +184,7 @@ fn store_figures(figures: &mut Figures, stats: &Stats) {
 }
 
 impl Figures {
-    fn new(named: Option<BTreeSet<AccountName>>) -> Figures {
+    fn new(named: Option<HashSet<String>>) -> Figures {
         Figures { samples: Vec::new(), named, sums: BTreeMap::new() }
     }
 
@@ -158,38 +193,41 @@ impl Figures {
         self.samples.push(Sample { metric, labels, value: Value::Number(value) });
     }
 
-    fn sum(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+    /// Adds a figure to what is there already under these labels.
+    fn join(&mut self, metric: &'static Metric, labels: &[&str], value: f64, join: fn(f64, f64) -> f64) {
         let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        self.sums.entry((metric.name, labels)).or_insert((metric, 0.0)).1 += value;
+        let known = self.sums.entry((metric.name, labels));
+        known.and_modify(|(_, known)| *known = join(*known, value)).or_insert((metric, value));
     }
 
     fn is_named(&self, account: &str) -> bool {
-        self.named.as_ref().is_none_or(|named| named.iter().any(|name| name.as_str() == account))
+        self.named.as_ref().is_none_or(|named| named.contains(account))
     }
 
-    /// A gauge whose first label is an account. Of accounts that are not named, it is left out: their sum would mean
-    /// nothing.
-    fn gauge_of_account<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: f64) {
+    /// A gauge whose first label is an account. `join` makes one figure of those of the accounts that are not named.
+    fn gauge_of_account<const N: usize>(
+        &mut self,
+        metric: &'static Metric,
+        mut labels: [&str; N],
+        value: f64,
+        join: fn(f64, f64) -> f64,
+    ) {
+        if !self.is_named(labels[0]) {
+            labels[0] = REST;
+        }
+        self.join(metric, &labels, value, join);
+    }
+
+    /// A gauge whose first label is an account, and which is left out for the rest: one figure of several accounts would
+    /// mean nothing.
+    fn gauge_of_named<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: f64) {
         if self.is_named(labels[0]) {
             self.add(metric, &labels, value);
         }
     }
 
-    /// A gauge whose first label is an account, and which can be added up.
-    fn number_of_account<const N: usize>(
-        &mut self,
-        metric: &'static Metric,
-        mut labels: [&str; N],
-        value: f64,
-    ) {
-        if !self.is_named(labels[0]) {
-            labels[0] = REST;
-        }
-        self.sum(metric, &labels, value);
-    }
-
-    /// A counter whose first label is an account.
-    fn counter_of_account<const N: usize>(
+    /// A figure whose first label is an account. It is summed over all accounts unless each has its own.
+    fn sum_of_accounts<const N: usize>(
         &mut self,
         metric: &'static Metric,
         mut labels: [&str; N],
@@ -198,7 +236,7 @@ impl Figures {
         if self.named.is_some() {
             labels[0] = ALL;
         }
-        self.sum(metric, &labels, value);
+        self.join(metric, &labels, value, add);
     }
 
     fn finish(mut self) -> Vec<Sample> {
@@ -212,19 +250,23 @@ impl Figures {
     }
 }
 
+fn add(one: f64, other: f64) -> f64 {
+    one + other
+}
+
 /// The accounts with the most unfinished objects, if there are too many to name all.
-fn named(counts: &[Count], accounts: usize) -> Option<BTreeSet<AccountName>> {
+fn named(counts: &[Count], accounts: usize) -> Option<HashSet<String>> {
     let mut open: BTreeMap<&AccountName, u64> = BTreeMap::new();
     for count in counts.iter().filter(|count| !count.finished) {
         *open.entry(&count.account).or_default() += count.number;
     }
-    if accounts.max(open.len()) <= ACCOUNTS_NAMED {
+    if accounts.max(open.len()) <= ACCOUNTS_NAMED_MAX {
         return None;
     }
     let mut by_number: Vec<(u64, &AccountName)> =
         open.into_iter().map(|(name, number)| (number, name)).collect();
     by_number.sort_by(|one, other| (other.0, one.1).cmp(&(one.0, other.1)));
-    Some(by_number.into_iter().take(ACCOUNTS_NAMED).map(|(_, name)| name.clone()).collect())
+    Some(by_number.into_iter().take(ACCOUNTS_NAMED_MAX).map(|(_, name)| name.to_string()).collect())
 }
 
 fn objects(figures: &mut Figures, counts: &[Count]) {
@@ -236,7 +278,7 @@ fn objects(figures: &mut Figures, counts: &[Count]) {
             (false, Some(_), _) => "resting",
         };
         let labels = [count.account.as_str(), count.kind.as_str(), phase];
-        figures.number_of_account(&of::OBJECTS, labels, count.number as f64);
+        figures.gauge_of_account(&of::OBJECTS, labels, count.number as f64, add);
     }
 }
 
@@ -244,14 +286,11 @@ fn polls(figures: &mut Figures, tallies: &BTreeMap<AccountName, Tally>) {
     let mut delays: BTreeMap<&Kind, Delays> = BTreeMap::new();
     for (account, tally) in tallies {
         let account = account.as_str();
-        figures.counter_of_account(&of::POLLS, [account, "seen"], tally.seen as f64);
+        figures.sum_of_accounts(&of::POLLS, [account, "seen"], tally.seen as f64);
         for (class, number) in &tally.failures {
-            figures.counter_of_account(&of::POLLS, [account, class], *number as f64);
+            figures.sum_of_accounts(&of::POLLS, [account, class], *number as f64);
         }
-        figures.counter_of_account(&of::STATE_CHANGES, [account], tally.moved as f64);
-        if let Some(at) = tally.last_round_at {
-            figures.gauge_of_account(&of::LAST_ROUND, [account], seconds(at));
-        }
+        figures.sum_of_accounts(&of::STATE_CHANGES, [account], tally.moved as f64);
         tally.delays.iter().for_each(|(kind, of_kind)| delays.entry(kind).or_default().merge(of_kind));
     }
     for (kind, delays) in delays {
@@ -273,13 +312,13 @@ fn notifications(figures: &mut Figures, channels: &[ChannelView]) {
             ("postponed", counts.postponed),
         ];
         for (result, number) in by_result {
-            figures.counter_of_account(&of::NOTIFICATIONS, [account, result], number as f64);
+            figures.sum_of_accounts(&of::NOTIFICATIONS, [account, result], number as f64);
         }
         if let Some(at) = counts.last_verified_at {
-            figures.gauge_of_account(&of::NOTIFICATION_TIME, [account], seconds(at));
+            figures.gauge_of_named(&of::NOTIFICATION_TIME, [account], seconds(at));
         }
         let is_silent = f64::from(u8::from(channel.health == Verdict::Silent));
-        figures.gauge_of_account(&of::NOTIFICATIONS_SILENT, [account], is_silent);
+        figures.gauge_of_account(&of::NOTIFICATIONS_SILENT, [account], is_silent, add);
     }
 }
 
@@ -290,6 +329,7 @@ fn seconds(at: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::test_service::{Fixture, service_in, with_alerts};
 
     const PHASES: [Phase; 2] = [Phase::Moving, Phase::Resting];
 
@@ -319,6 +359,16 @@ mod tests {
         let mut figures = Figures::new(named(&counts, accounts));
         objects(&mut figures, &counts);
         polls(&mut figures, &tallies(accounts));
+        for number in 0..accounts {
+            let name = format!("shop-{number}");
+            let name = name.as_str();
+            // Every hundredth account is refused.
+            figures.gauge_of_account(&of::REFUSED, [name], f64::from(u8::from(number % 100 == 0)), add);
+            figures.gauge_of_account(&of::BACKLOG, [name, "Get"], number as f64, f64::max);
+            figures.gauge_of_account(&of::LAST_ROUND, [name], number as f64 + 7.0, f64::min);
+            figures.gauge_of_named(&of::HELD, [name, "Get"], 0.0);
+            figures.sum_of_accounts(&of::QUOTA_RATE, [name, "Get"], 0.5);
+        }
         metrics::text(figures.finish())
     }
 
@@ -352,5 +402,27 @@ mod tests {
         assert_eq!(value("reconciled_objects{account=\"rest\",kind=\"charge\",phase=\"moving\"}"), rest);
         assert_eq!(value("reconciled_polls_total{account=\"all\",result=\"seen\"}"), 20_000);
         assert!(!text.contains("reconciled_polls_total{account=\"shop"), "a counter never changes its name");
+        assert_eq!(value("reconciled_account_refused{account=\"rest\"}"), 99, "how many of the rest");
+        assert_eq!(value("reconciled_account_refused{account=\"shop-9900\"}"), 1);
+        assert_eq!(value("reconciled_backlog_round_seconds{account=\"rest\",operation=\"Get\"}"), 9_899);
+        assert_eq!(value("reconciled_last_round_timestamp_seconds{account=\"rest\"}"), 7);
+        assert!(!text.contains("reconciled_provider_hold_seconds{account=\"rest\""), "it would mean nothing");
+        let rate = "reconciled_quota_requests_per_second{account=\"all\",operation=\"Get\"}";
+        assert_eq!(value(rate), 5_000);
+    }
+
+    #[tokio::test]
+    async fn what_waits_and_what_was_given_up_stands_under_its_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let (service, store) = service_in(folder.path(), Fixture::default()).await;
+        with_alerts(&store).await;
+        let text = service.metrics().await.unwrap();
+        for line in [
+            "reconciled_outbox_messages{target=\"chat\"} 1.0\n",
+            "reconciled_outbox_dead{target=\"chat\"} 1.0\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("reconciled_last_round_timestamp_seconds{"), "no round has ended: {text}");
     }
 }

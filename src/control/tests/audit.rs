@@ -132,6 +132,20 @@ async fn refusals_and_repeated_enrolments_share_an_entry_and_fill_no_disk() {
 }
 
 #[tokio::test]
+async fn tokens_and_the_spool_folder_have_entries_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _store) = service_in(folder.path(), Fixture::default()).await;
+    let token = Caller::of_token(Role::Enrol);
+    let spool = Caller { name: Some("spool:".to_owned()), ..token.clone() };
+    for caller in [&token, &spool, &token] {
+        let one = EnrolOne(enrolment_request(r#"{"id":"S01"}"#));
+        service.carry_out(one, caller).await.unwrap();
+    }
+    let entries = listed(&service, AuditRequest::default()).await;
+    assert_eq!(entries, ["spool: enrol Done - x1 S01", "token:enrol enrol Done - x2 S01"]);
+}
+
+#[tokio::test]
 async fn nothing_of_a_buyer_and_no_free_text_of_a_call_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture { access: Some(Access::default()), ..Fixture::default() };
