@@ -1,4 +1,4 @@
-//! `[alerting]`: when alerts are combined, called late, and repeated.
+//! `[alerting]`: when alerts are combined, marked as late, and repeated.
 //!
 //! Owns: its keys, defaults and checks. Must never know: any target, how anything is combined.
 

@@ -82,7 +82,7 @@ pub trait Api: Send + Sync {
     fn batches(&self) -> Option<&dyn batch::BatchApi> {
         None
     }
-    /// Operations that can be called singly; none where they are only sent in batches.
+    /// Operations that can be called one by one; none where they are only sent in batches.
     fn calls(&self) -> Option<&dyn calls::Caller> {
         None
     }

@@ -1,5 +1,5 @@
 //! What follows once nothing more of a batch is sent: its objects are watched, its observations are handed on,
-//! objects without a result are polled singly, and an alert is raised. Every part can safely be repeated.
+//! objects without a result are polled one by one, and an alert is raised. Every part can safely be repeated.
 //!
 //! Owns: the order. Must never know: what an answer means, what an observation leads to.
 
