@@ -347,7 +347,7 @@ pub const BUGS: &[Bug] = &[
         if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,
             },
             Edit {
-                file: "daemon/work.rs",
+                file: "daemon/nightly.rs",
                 before: "            if !self.clock.is_sure() {",
                 after: r#"
             if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,
