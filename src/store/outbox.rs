@@ -15,7 +15,7 @@ use super::types::{Cursor, Page, StoreError};
 impl Store {
     /// Raises alerts that belong to no commit; returns how many are new. An alert that is known already is not raised
     /// again.
-    pub async fn raise(&self, alerts: Vec<OwedAlert>, _now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn raise(&self, alerts: Vec<OwedAlert>) -> Result<usize, StoreError> {
         self.engine.write(move |group| operations::raise(group, alerts)).await
     }
 

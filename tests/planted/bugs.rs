@@ -51,7 +51,7 @@ pub const BUGS: &[Bug] = &[
             match self.store.commit(commit).await? {
                 Committed::Written => {
                     if !late.is_empty() {
-                        self.store.raise(late, self.clock.now()).await?;
+                        self.store.raise(late).await?;
                     }
 "#,
             },
