@@ -1,4 +1,4 @@
-//! Answers of which nothing may be believed.
+//! Answers that must not be believed at all.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
