@@ -101,7 +101,7 @@ async fn latencies(
             let before = network.times("office").len();
             let began = clock.monotonic();
             let number = first + usize::try_from(second)?;
-            store.raise(vec![decline(number, "office", clock)?], clock.now()).await?;
+            store.raise(vec![decline(number, "office", clock)?]).await?;
             while network.times("office").len() == before {
                 clock.sleep(Duration::from_millis(10)).await;
             }
@@ -168,7 +168,7 @@ async fn storm(declines: usize) -> Result<Table, Broken> {
     let owed: Vec<OwedAlert> =
         (0..declines).map(|number| decline(number, "chat", &clock)).collect::<Result<_, _>>()?;
     for part in owed.chunks(500) {
-        store.raise(part.to_vec(), clock.now()).await?;
+        store.raise(part.to_vec()).await?;
     }
     drop(owed);
     let before_kib = held_kib();

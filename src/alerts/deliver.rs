@@ -46,7 +46,7 @@ use learn::Learnt;
 use line::{Health, Line, State, Waiting, subject};
 use parcel::Parcel;
 pub use round::Round;
-use step::Todo;
+use step::Action;
 use together::Together;
 
 /// How many pending alerts are read, or settled, at once.
@@ -268,13 +268,13 @@ impl Deliverer {
                     has_skipped = true;
                     continue;
                 }
-                match self.todo(line, state, &owed, now).await? {
-                    Todo::Skip => {
+                match self.action(line, state, &owed, now).await? {
+                    Action::Skip => {
                         has_skipped = true;
                         continue;
                     }
-                    Todo::Together(group) => together.add(group, owed, self.alerting.storm_over),
-                    Todo::Settle(delivery) => {
+                    Action::Together(group) => together.add(group, owed, self.alerting.storm_over),
+                    Action::Settle(delivery) => {
                         if let Delivery::Postponed { at, .. } = &delivery {
                             state.waiting.add(subject(&owed.alert), owed.order, *at);
                         } else {
@@ -282,7 +282,7 @@ impl Deliverer {
                         }
                         waiting.push((owed.alert.key, delivery));
                     }
-                    Todo::Send => {
+                    Action::Send => {
                         let message = self.message(&owed);
                         self.deliver(line, state, &message, Parcel::of(&[owed]), round).await?;
                         if self.is_paused(&state.health) {

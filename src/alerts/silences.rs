@@ -258,7 +258,7 @@ impl Silences {
     pub async fn warn(&self, routes: &Routes, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let active = self.active(now).await?;
         for warning in active.iter().filter_map(|silence| silence.warning(routes, now)) {
-            self.store.raise(vec![warning], now).await?;
+            self.store.raise(vec![warning]).await?;
         }
         Ok(active.iter().map(Silence::warns_at).filter(|at| *at > now).min())
     }

@@ -210,7 +210,7 @@ impl Batches {
     /// Raises an alert for its targets, unless it was raised before.
     pub(super) async fn tell(&self, sender: Sender<'_>, alert: Alert) -> Result<(), BatchError> {
         let targets = (sender.ports.routes)(&alert, sender.account.is_sandbox);
-        self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        self.stored.store().raise(vec![OwedAlert { alert, targets }]).await?;
         Ok(())
     }
 }

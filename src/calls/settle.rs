@@ -88,7 +88,7 @@ impl Calls {
                             alert_text::alert(&attempt, account.api.where_to_look(), self.clock.now());
                         let targets = routes(&alert, account.is_sandbox);
                         let owed = vec![OwedAlert { alert, targets }];
-                        self.attempts.store().raise(owed, self.clock.now()).await?;
+                        self.attempts.store().raise(owed).await?;
                     }
                 }
             }

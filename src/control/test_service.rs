@@ -393,7 +393,7 @@ pub(crate) async fn with_alerts(store: &Store) {
     let now: Timestamp = ORIGIN.parse().unwrap();
     let owed =
         |key: &str| OwedAlert { alert: alert(key, "shop/charge/S01-1-1-C1"), targets: vec!["chat".into()] };
-    store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
+    store.raise(vec![owed("declined/1"), owed("declined/2")]).await.unwrap();
     let dead = Delivery::Dead { error: "404 no such channel".to_owned(), fallback: None };
     store.settle("declined/2", "chat", dead, now).await.unwrap();
 }

@@ -11,9 +11,9 @@ use crate::payments::change::{Announce, Change};
 use crate::payments::object::AccountName;
 
 /// Makes events for the receivers of the configuration in force.
-pub(super) struct Announcer(pub(super) Arc<RwLock<Arc<Rooms>>>);
+pub(super) struct EventSource(pub(super) Arc<RwLock<Arc<Rooms>>>);
 
-impl Announce for Announcer {
+impl Announce for EventSource {
     fn is_heard(&self, account: &AccountName, is_sandbox: bool) -> bool {
         present(&self.0).config.events.is_heard(account, is_sandbox)
     }

@@ -319,7 +319,7 @@ impl Checking {
         let where_to_look = "reconciled status".to_owned();
         let alert = Alert { key: key.to_owned(), where_to_look, ..words(alert) };
         let targets = heard_by_any(&self.routes, &accounts, &alert);
-        self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
+        self.store.raise(vec![OwedAlert { alert, targets }]).await.map(drop)
     }
 }
 

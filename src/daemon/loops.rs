@@ -14,7 +14,10 @@ use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, health, heartbeat, notifying, timekeeping, work};
+use super::{
+    Daemon, Loops, batching, calling, delivering, fetching, health, heartbeat, nightly, notifying, reminders,
+    timekeeping,
+};
 
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
@@ -44,8 +47,9 @@ impl Daemon {
             });
         }
         let clock = &self.foundation.clock;
-        let delivering = work::Delivering { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
-        let nightly = work::Nightly {
+        let delivering =
+            delivering::AlertDelivery { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
+        let nightly = nightly::Nightly {
             store: self.foundation.store.clone(),
             clock: clock.clone(),
             reports: Arc::clone(&rooms.reports),
@@ -59,7 +63,8 @@ impl Daemon {
         let minute = Duration::from_secs(60);
         let rhythm = Rhythm { name: "alerts", period: minute, wake: outbox };
         self.keep_until_reload(&mut loops, rhythm, Arc::new(delivering));
-        let silencing = work::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
+        let silencing =
+            reminders::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let rhythm = Rhythm { name: "silences", period: minute, wake: Arc::new(Notify::new()) };
         self.keep_until_reload(&mut loops, rhythm, Arc::new(silencing));
         // One loop per receiver, so that one that hangs delays no other.
@@ -67,15 +72,18 @@ impl Daemon {
             let wake = self.foundation.store.target_signal(office.target());
             // Longer than the longest request, as below.
             let rhythm = Rhythm { name: "events", period: minute * 5, wake };
-            let announcing = work::Announcing { office: Arc::clone(office), clock: clock.clone() };
-            self.keep_named(&mut loops, office.target().to_owned(), rhythm, Arc::new(announcing));
+            let delivery = delivering::EventDelivery { office: Arc::clone(office), clock: clock.clone() };
+            self.keep_named(&mut loops, office.target().to_owned(), rhythm, Arc::new(delivery));
         }
         // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
             let others = rooms.senders.iter().map(|other| &other.name).filter(|name| **name != sender.name);
-            let prunes =
-                if number == 0 { work::Prunes::AllBut(others.cloned().collect()) } else { work::Prunes::Own };
-            let batching = work::Batching::new(
+            let prunes = if number == 0 {
+                batching::Prunes::AllBut(others.cloned().collect())
+            } else {
+                batching::Prunes::Own
+            };
+            let batching = batching::Batching::new(
                 Arc::clone(&self.foundation.batches),
                 Arc::clone(sender),
                 batching::ports(&self.routes, &self.reconcile, rooms),
@@ -101,7 +109,7 @@ impl Daemon {
             self.keep_until_reload(&mut loops, rhythm, Arc::new(fetching));
         }
         let holding =
-            work::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
+            reminders::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
         let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
         self.keep_until_reload(&mut loops, rhythm, Arc::new(holding));
         let checking = health::Checking {

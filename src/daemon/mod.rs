@@ -34,10 +34,11 @@ use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm};
 
-mod announcing;
 mod batching;
 mod calling;
 mod changes;
+mod channel_figures;
+mod delivering;
 mod fetching;
 mod health;
 mod heartbeat;
@@ -45,15 +46,18 @@ mod jobs;
 mod levels;
 mod loops;
 mod manager;
+mod nightly;
 mod notifying;
 mod reload;
+mod reminders;
 mod rooms;
 mod run;
 mod spooling;
+mod status;
 mod tcp;
 mod timekeeping;
+mod upkeep;
 mod usage;
-mod work;
 
 pub use run::{Ended, run};
 
@@ -296,7 +300,7 @@ impl Daemon {
             fixed.max_in_flight,
         );
         reconcile.inform(notifying::watcher(&notifications));
-        reconcile.announce_by(Arc::new(changes::Announcer(receivers)));
+        reconcile.announce_by(Arc::new(changes::EventSource(receivers)));
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             audit,
@@ -393,7 +397,7 @@ impl Daemon {
             base.spawn(listener.serve(self.stop.clone()));
         }
         base.spawn(Arc::clone(self).keep_jobs());
-        let pulse = work::Pulse {
+        let pulse = status::Pulse {
             store: self.foundation.store.clone(),
             fatal: self.fatal.clone(),
             clock: clock.clone(),
@@ -403,7 +407,7 @@ impl Daemon {
         let rhythm =
             Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
-        let tidying = work::Tidying {
+        let tidying = upkeep::Upkeep {
             store: self.foundation.store.clone(),
             clock: clock.clone(),
             fatal: self.fatal.clone(),

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::signals::{Request, listen};
 use crate::store::StoreError;
 
-use super::{Daemon, Outside, StartError, manager, work};
+use super::{Daemon, Outside, StartError, manager, status};
 
 /// How a daemon ended.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> 
         .unwrap_or_else(PoisonError::into_inner)
         .take()
         .expect("a daemon is run once");
-    let status = work::line(daemon.store(), &daemon.reconcile, daemon.foundation.clock.now()).await;
+    let status = status::line(daemon.store(), &daemon.reconcile, daemon.foundation.clock.now()).await;
     manager::ready(status.as_deref().unwrap_or("started"));
     tracing::info!(accounts, store = %daemon.rooms().config.store.folder.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     loop {

@@ -151,7 +151,7 @@ impl Timekeeping {
             tracing::info!("the machine's clock agrees with other clocks again");
         }
         let targets = heard_by_any(&self.routes, &self.accounts, &alert);
-        self.store.raise(vec![OwedAlert { alert, targets }], standing.now).await?;
+        self.store.raise(vec![OwedAlert { alert, targets }]).await?;
         Ok(Some(since).filter(|_| !is_over))
     }
 

@@ -145,13 +145,8 @@ impl Hub {
     }
 
     /// Makes an alert pending for the targets that receive it.
-    pub(super) async fn raise(
-        &self,
-        account: &Account,
-        alert: Alert,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn raise(&self, account: &Account, alert: Alert) -> Result<(), StoreError> {
         let targets = (self.routes)(&alert, account.is_sandbox);
-        self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
+        self.store.raise(vec![OwedAlert { alert, targets }]).await.map(drop)
     }
 }

@@ -12,14 +12,15 @@
 //!
 //! In reading order: `settings`, `receive` (one request), `effect` (what a hint does), `certificates`, `seen`
 //! (duplicates), `unverified` (the second lane), `state` and `channel` (what is known of one account), `fusion` (the
-//! test), `rounds` (what happens later), `tally` (for the nightly report), `requests` (what an operator can do), `listener`
-//! (sockets), `alert_text`.
+//! test), `rounds` (what happens later), `tally` (for the nightly report), `requests` (what an operator can do), `check`
+//! (of the way from the outside), `listener` (sockets), `alert_text`.
 
 mod alert_text;
 mod certificates;
 #[cfg(test)]
 mod certificates_tests;
 mod channel;
+mod check;
 mod effect;
 mod fusion;
 pub mod listener;
@@ -56,9 +57,10 @@ use fusion::Fusion;
 use seen::{Memory, Page};
 use state::State;
 
+pub use check::CheckStep;
 pub use fusion::{KindCount, Verdict};
 pub use receive::{Answer, Received};
-pub use requests::{ChannelView, CheckStep, NotDone};
+pub use requests::{ChannelView, NotDone};
 pub use rounds::{Ports, Relaxing};
 pub use settings::{Network, Settings, TestHooks, Tls};
 pub use state::{Counts, Offered, Unknown};
@@ -103,7 +105,7 @@ pub struct Hub {
     reports: ReportPort,
     channels: Mutex<BTreeMap<AccountName, Arc<Channel>>>,
     /// Requests that this process sent to try the way to itself, by their mark.
-    tries: Mutex<BTreeMap<String, requests::Try>>,
+    tries: Mutex<BTreeMap<String, check::Try>>,
     listener: listener::State,
     /// When everything was last saved.
     saved_at: Mutex<Duration>,

@@ -262,7 +262,7 @@ impl Hub {
         let now = self.clock.now();
         let account = channel.account();
         if channel.known().state.clone().ends(sent_at) {
-            self.raise(&account, alert_text::unsubscribed(&account, now), now).await?;
+            self.raise(&account, alert_text::unsubscribed(&account, now)).await?;
         }
         {
             let mut known = channel.known();

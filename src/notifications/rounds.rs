@@ -88,7 +88,7 @@ impl Hub {
                     tracing::info!(account = %account.name, %kind, "notifications announce what polling finds");
                 }
             }
-            self.raise(&account, alert_text::verdict(&account, &kind, verdict, at, now), now).await?;
+            self.raise(&account, alert_text::verdict(&account, &kind, verdict, at, now)).await?;
             let mut known = channel.known();
             known.fusion.reported(&kind, verdict, now);
             known.is_fusion_changed = true;

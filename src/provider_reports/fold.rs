@@ -179,7 +179,7 @@ impl Downloads {
         alert: crate::payments::alert::Alert,
     ) -> Result<(), DownloadError> {
         let targets = (ports.routes)(&alert, account.is_sandbox);
-        self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        self.stored.store().raise(vec![OwedAlert { alert, targets }]).await?;
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ impl Reconcile {
                 let counted = self.count_already_ended(account, later(first, FIRST_DAY)).await?;
                 let where_to_look = account.api.where_to_look();
                 if let Some(alert) = counted.notice(&account.name, where_to_look, now) {
-                    self.raise(account, alert, now).await?;
+                    self.raise(account, alert).await?;
                 }
                 self.store.remember(&name, &now.to_string()).await?;
             }

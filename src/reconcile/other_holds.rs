@@ -55,7 +55,7 @@ impl Reconcile {
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&format!("{KEPT_AT}{}", account.name), &holds.text()).await?;
         let targets = (self.routes)(&alert, account.is_sandbox);
-        self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+        self.store.raise(vec![OwedAlert { alert, targets }]).await?;
         Ok(())
     }
 }

@@ -113,20 +113,15 @@ impl Reconcile {
         self.commit(account, record, Err(failure)).await?;
         if !is_reported {
             let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
-            self.raise(account, notice.broken_poll(&object), now).await?;
+            self.raise(account, notice.broken_poll(&object)).await?;
         }
         Ok(Polled::default())
     }
 
     /// Makes an alert pending for the targets that receive it.
-    pub(super) async fn raise(
-        &self,
-        account: &Account,
-        alert: Alert,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn raise(&self, account: &Account, alert: Alert) -> Result<(), StoreError> {
         let targets = (self.routes)(&alert, account.is_sandbox);
-        self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
+        self.store.raise(vec![OwedAlert { alert, targets }]).await.map(drop)
     }
 
     /// Decides on the newest record and commits. Returns the phase of a new state, if one was written.

@@ -123,7 +123,7 @@ impl Reconcile {
             provider_health::notice(&account.name, &after, turn, account.api.where_to_look(), now)
         }) {
             let targets = (self.routes)(&alert, account.is_sandbox);
-            self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+            self.store.raise(vec![OwedAlert { alert, targets }]).await?;
         }
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watched) = services.get_mut(&account.name) {

@@ -340,12 +340,12 @@ impl Reconcile {
         for transition in &polled.transitions {
             log(account, transition, &polled.detail);
             if let Some(alert) = notice.of(transition, &polled.detail) {
-                self.raise(account, alert, now).await?;
+                self.raise(account, alert).await?;
             }
         }
         if let Some(since) = polled.no_success_since {
             tracing::info!(account = %account.name, %since, "requests succeed again");
-            self.raise(account, notice.success_again(since), now).await?;
+            self.raise(account, notice.success_again(since)).await?;
         }
         if !polled.transitions.is_empty() || polled.no_success_since.is_some() {
             self.remember(account).await?;
@@ -375,7 +375,7 @@ impl Reconcile {
         let Some((since, detail)) = overdue else { return Ok(()) };
         tracing::warn!(account = %account.name, %since, detail, "no request has succeeded for a quarter of an hour");
         let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
-        self.raise(account, notice.no_success(since, &detail), now).await?;
+        self.raise(account, notice.no_success(since, &detail)).await?;
         self.remember(account).await
     }
 
@@ -407,7 +407,7 @@ impl Reconcile {
         let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.where_to_look(), now);
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&holds_name(account), &flight.holds.text()).await?;
-        self.raise(account, alert, now).await
+        self.raise(account, alert).await
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::deliveries::{Acknowledgement, Delivery, OwedAlert};
 use super::group::Group;
 use super::index::facts::Fact;
-use super::index::outbox;
+use super::index::outbox::{self, outcome};
 use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
 use super::types::{Announced, Commit, Committed, Enrolled, StoreError};
@@ -310,7 +310,7 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
-    let rows = outbox::after_attempt(&stored.value, target, delivery, now);
+    let rows = outcome::after_attempt(&stored.value, target, delivery, now);
     match delivery {
         _ if rows.is_empty() => Ok(()),
         Delivery::Retry { .. } | Delivery::Postponed { .. } => {
@@ -333,7 +333,7 @@ pub(super) fn withhold(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
-    let rows = outbox::all_settled(&stored.value, &Delivery::Silenced { silence }, now);
+    let rows = outcome::all_settled(&stored.value, &Delivery::Silenced { silence }, now);
     match rows.is_empty() {
         true => Ok(()),
         false => group.write(&Fact::Deliveries { key: key.to_owned(), rows }),
@@ -348,7 +348,7 @@ pub(super) fn acknowledge(
 ) -> Result<bool, StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(false) };
     if stored.value.acknowledged.is_none() {
-        let rows = outbox::not_escalated(&stored.value, acknowledgement.at);
+        let rows = outcome::not_escalated(&stored.value, acknowledgement.at);
         group.write(&Fact::Acknowledged { key: key.to_owned(), acknowledgement, rows })?;
     }
     Ok(true)
@@ -362,7 +362,7 @@ pub(super) fn redeliver(
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(0) };
-    let rows = outbox::made_again(&stored.value, target, now);
+    let rows = outcome::made_again(&stored.value, target, now);
     let number = rows.len();
     if number > 0 {
         group.write(&Fact::Deliveries { key: key.to_owned(), rows })?;

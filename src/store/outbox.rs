@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use super::deliveries::{Acknowledgement, AlertFilter, AlertRow, Delivery, OutboxCounts, Owed, OwedAlert};
 use super::handle::Store;
-use super::index::outbox;
+use super::index::outbox::reading;
 use super::operations;
 use super::types::{Cursor, Page, StoreError};
 
 impl Store {
     /// Raises alerts that belong to no commit; returns how many are new. An alert that is known already is not raised
     /// again.
-    pub async fn raise(&self, alerts: Vec<OwedAlert>, _now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn raise(&self, alerts: Vec<OwedAlert>) -> Result<usize, StoreError> {
         self.engine.write(move |group| operations::raise(group, alerts)).await
     }
 
@@ -33,7 +33,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
-        self.read(move |index| outbox::owed(index, &target, after.as_ref(), now, limit)).await
+        self.read(move |index| reading::owed(index, &target, after.as_ref(), now, limit)).await
     }
 
     /// Deliveries to a target that wait until after `latest`. No rule makes them wait that long: they were written by a
@@ -45,26 +45,26 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
-        self.read(move |index| outbox::owed_after(index, &target, latest, limit)).await
+        self.read(move |index| reading::owed_after(index, &target, latest, limit)).await
     }
 
     /// When the next delivery to a target is due; in the past if some are due already.
     pub async fn next_owed(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
         let target = target.to_owned();
-        self.read(move |index| outbox::next_owed(index, &target)).await
+        self.read(move |index| reading::next_owed(index, &target)).await
     }
 
     /// When the delivery directly before this one, in a series such as the events of one object, is due; none if there
     /// is none, or it is settled. The keys of a series differ only in the number behind the last `/`.
     pub async fn pending_before(&self, target: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
         let (target, key) = (target.to_owned(), key.to_owned());
-        self.read(move |index| outbox::pending_before(index, &target, &key)).await
+        self.read(move |index| reading::pending_before(index, &target, &key)).await
     }
 
     /// The numbers of deliveries to every target whose name begins so.
     pub async fn outbox_counts(&self, beginning: &str) -> Result<BTreeMap<String, OutboxCounts>, StoreError> {
         let beginning = beginning.to_owned();
-        self.read(move |index| outbox::counts(index, &beginning)).await
+        self.read(move |index| reading::counts(index, &beginning)).await
     }
 
     /// Records the outcome of a delivery attempt. A delivery that is settled already, or unknown, stays as it is.
@@ -106,7 +106,7 @@ impl Store {
     /// An alert by its key.
     pub async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
         let key = key.to_owned();
-        self.read(move |index| outbox::by_key_if_known(index, &key)).await
+        self.read(move |index| reading::by_key_if_known(index, &key)).await
     }
 
     /// Alerts, or events, with their deliveries, newest first.
@@ -116,6 +116,6 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<AlertRow>, StoreError> {
-        self.read(move |index| outbox::list(index, &filter, after.as_ref(), limit)).await
+        self.read(move |index| reading::list(index, &filter, after.as_ref(), limit)).await
     }
 }

@@ -1,41 +1,23 @@
 //! Whole-daemon stories about alerts: bursts, conditions that last, orders that are paid after all, and what had ended
 //! before anybody watched it. Virtual time.
 
+use crate::scenario::{self, Population, population, quota, shop};
 use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// One live shop with the given populations and faults.
-fn scenario(rest: &str) -> String {
-    format!(
-        r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{{ operation = "*", capacity = 300, refill = 10, per_s = 1 }}]
-{rest}
-"#
-    )
-}
-
-fn population(kind: &str, count: usize, steps: &str) -> String {
-    format!(
-        "[[population]]\naccount = \"shop\"\nkind = \"{kind}\"\ncount = {count}\nreference_prefix = \"ORDER-\"\n\
-         currencies = [{{ code = \"USD\", amount = [\"14.00\", \"14.00\"] }}]\noutcome = [{{ steps = {steps} }}]\n"
-    )
-}
-
 const DECLINED_LATER: &str = r#"[{ after_s = 1800, state = "Declined", reason = "HardDeclined" }]"#;
+
+/// The usual shop with the given populations and faults.
+fn scenario(populations: &[Population<'_>], faults: &str) -> String {
+    let populations: String = populations.iter().map(ToString::to_string).collect();
+    scenario::of(7, &[&shop(), &quota(300, 10), &populations, &faults])
+}
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_declines_are_a_handful_of_messages_and_none_is_lost() {
-    let population = population("authorization", 200, DECLINED_LATER);
-    let mut world = World::new(START, &scenario(&population), "").await;
+    let charges = population("shop", "authorization", 200, DECLINED_LATER);
+    let mut world = World::new(START, &scenario(&[charges], ""), "").await;
     let objects = world.enrol_all("shop").await;
     world.pass_hours(3.0).await;
     assert_eq!(world.events("declined").len(), 200, "the back office gets each event");
@@ -62,8 +44,8 @@ async fn two_hundred_declines_are_a_handful_of_messages_and_none_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_key_is_repeated_daily_hides_its_consequences_and_ends_once() {
     let fault = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"shop\"\nto_s = 180000\n";
-    let rest = population("refund", 20, "[]") + fault;
-    let mut world = World::new(START, &scenario(&rest), "").await;
+    let refunds = population("shop", "refund", 20, "[]");
+    let mut world = World::new(START, &scenario(&[refunds], fault), "").await;
     world.enrol_all("shop").await;
     world.pass_hours(30.0).await;
     let titled = |world: &World, mark: &str| world.chat().iter().filter(|text| text.contains(mark)).count();
@@ -80,10 +62,13 @@ async fn a_refused_key_is_repeated_daily_hides_its_consequences_and_ends_once() 
 
 #[tokio::test(start_paused = true)]
 async fn an_order_that_is_paid_after_its_decline_is_told_once() {
-    let rest = population("authorization", 1, DECLINED_LATER)
-        + &population("capture", 1, r#"[{ after_s = 20000, state = "Captured" }]"#)
-        + &population("refund", 1, r#"[{ after_s = 30000, state = "Refunded" }]"#);
-    let mut world = World::new(START, &scenario(&rest), "").await;
+    let populations = [
+        ("authorization", DECLINED_LATER),
+        ("capture", r#"[{ after_s = 20000, state = "Captured" }]"#),
+        ("refund", r#"[{ after_s = 30000, state = "Refunded" }]"#),
+    ];
+    let populations = populations.map(|(kind, steps)| population("shop", kind, 1, steps));
+    let mut world = World::new(START, &scenario(&populations, ""), "").await;
     world.enrol_all("shop").await;
     world.pass_hours(3.0).await;
     let declined = world.events("declined").remove(0);
@@ -103,13 +88,10 @@ async fn an_order_that_is_paid_after_its_decline_is_told_once() {
 #[tokio::test(start_paused = true)]
 async fn what_had_ended_before_the_first_day_is_one_message_and_a_fresh_decline_is_its_own() {
     for report_history in [false, true] {
-        let population = population(
-            "authorization",
-            4,
-            r#"[{ after_s = 60, state = "Declined", reason = "HardDeclined" }]"#,
-        );
+        let steps = r#"[{ after_s = 60, state = "Declined", reason = "HardDeclined" }]"#;
+        let charges = population("shop", "authorization", 4, steps);
         let section = format!("[alerting]\nreport_history = {report_history}\n");
-        let mut world = World::new(START, &scenario(&population), &section).await;
+        let mut world = World::new(START, &scenario(&[charges], ""), &section).await;
         world.stop().await;
         // The simulator's objects end while the daemon is away; the store knows no first use of the account yet.
         world.pass_hours(72.0).await;

@@ -6,6 +6,7 @@ use amazon_pay_simulator::credentials::write_secret;
 use reconciled::control::messages::AcknowledgeRequest;
 
 use crate::process::{Host, Planted};
+use crate::scenario::{self, population, quota, shop};
 use crate::world::World;
 
 /// Declines go to the chat, and to a pager if nobody acknowledges them; everything else goes to the back office.
@@ -28,24 +29,12 @@ fn pager(folder: &Path, base: &str) -> String {
     format!("[[alert]]\nname = \"pager\"\nkind = \"slack\"\nurl = \"file:{}\"\n", file.display())
 }
 
-const SCENARIO: &str = r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{ operation = "*", capacity = 10, refill = 1, per_s = 1 }]
-[[population]]
-account = "shop"
-kind = "authorization"
-count = 1
-reference_prefix = "ORDER-"
-currencies = [{ code = "EUR", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [{ after_s = 600, state = "Declined", reason = "HardDeclined" }] }]
-"#;
+/// A shop with one authorization that is declined after ten minutes.
+fn scenario() -> String {
+    let steps = r#"[{ after_s = 600, state = "Declined", reason = "HardDeclined" }]"#;
+    let declined = population("shop", "authorization", 1, steps).price("EUR", "14.00", "14.00");
+    scenario::of(7, &[&shop(), &quota(10, 1), &declined])
+}
 
 /// What a chat room got.
 fn room(world: &World, name: &str) -> Vec<String> {
@@ -56,7 +45,7 @@ fn room(world: &World, name: &str) -> Vec<String> {
 
 /// A world with these rules in which the decline has just been reported.
 async fn declined() -> World {
-    let mut world = World::new("2027-01-15T06:00:00Z", SCENARIO, "").await;
+    let mut world = World::new("2027-01-15T06:00:00Z", &scenario(), "").await;
     world.stop().await;
     let sections = pager(world.folder.path(), "http://127.0.0.1:9") + RULES;
     world.rewrite_config(|config| config + &sections);

@@ -6,34 +6,17 @@ use std::process::Command;
 use reconciled::control::messages::WatchedObject;
 
 use crate::process::Ran;
+use crate::scenario::{self, population, quota, shop};
 use crate::world::World;
 
-/// Two shops with one declined and one completed object each.
-const SCENARIO: &str = r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{ operation = "*", capacity = 10, refill = 1, per_s = 1 }]
-[[population]]
-account = "shop"
-kind = "refund"
-count = 3
-reference_prefix = "R-"
-currencies = [{ code = "EUR", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [{ after_s = 5400, state = "Declined", reason = "AmazonRejected" }] }]
-[[population]]
-account = "shop"
-kind = "capture"
-count = 2
-reference_prefix = "C-"
-currencies = [{ code = "EUR", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [{ after_s = 9000, state = "Captured" }] }]
-"#;
+/// A shop with three declined refunds and two completed captures.
+fn scenario() -> String {
+    let declined = r#"[{ after_s = 5400, state = "Declined", reason = "AmazonRejected" }]"#;
+    let refunds = population("shop", "refund", 3, declined).prefix("R-").price("EUR", "14.00", "14.00");
+    let captured = r#"[{ after_s = 9000, state = "Captured" }]"#;
+    let captures = population("shop", "capture", 2, captured).prefix("C-").price("EUR", "14.00", "14.00");
+    scenario::of(7, &[&shop(), &quota(10, 1), &refunds, &captures])
+}
 
 fn backtest(folder: &Path, words: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciled"));
@@ -50,7 +33,7 @@ fn measured(ran: &Ran, policy: &str) -> serde_json::Value {
 
 #[tokio::test(start_paused = true)]
 async fn the_files_of_the_nights_and_of_the_list_are_accepted_as_they_are() {
-    let mut world = World::new("2027-01-15T06:00:00Z", SCENARIO, "").await;
+    let mut world = World::new("2027-01-15T06:00:00Z", &scenario(), "").await;
     let objects = world.enrol_all("shop").await;
     world.pass_hours(20.0).await;
     let report = world.daemon().service().report(Some("2027-01-15".parse().unwrap())).await.unwrap();

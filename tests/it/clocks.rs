@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, Sleep, VirtualClock};
 
+use crate::scenario::{self, population, quota, shop};
 use crate::world::World;
 
 const HOUR: i64 = 3600;
@@ -38,28 +39,15 @@ impl Clock for Machine {
     }
 }
 
-const SCENARIO: &str = r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{ operation = "*", capacity = 10, refill = 1, per_s = 1 }]
-[[population]]
-account = "shop"
-kind = "authorization"
-count = 3
-reference_prefix = "ORDER-"
-currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [{ after_s = 400000, state = "Declined", reason = "HardDeclined" }] }]
-"#;
+/// A shop with three authorizations that are declined on the fifth day.
+fn scenario() -> String {
+    let steps = r#"[{ after_s = 400000, state = "Declined", reason = "HardDeclined" }]"#;
+    scenario::of(7, &[&shop(), &quota(10, 1), &population("shop", "authorization", 3, steps)])
+}
 
 /// A world whose daemon starts on a machine that is ahead by this much.
 async fn booted(start: &str, ahead_s: i64) -> (World, Arc<Machine>) {
-    let mut world = World::new(start, SCENARIO, "").await;
+    let mut world = World::new(start, &scenario(), "").await;
     world.stop().await;
     let machine = Arc::new(Machine { truth: world.clock.clone(), ahead_s: AtomicI64::new(ahead_s) });
     world.set_machine_clock(machine.clone());

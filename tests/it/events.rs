@@ -20,6 +20,7 @@ use reconciled::store::DeliveryStatus;
 use serde_json::{Value, json};
 
 use crate::process::Host;
+use crate::scenario::{self, old_shop, population, quota, shop};
 use crate::world::World;
 use crate::{sdk_node, tools};
 
@@ -104,43 +105,20 @@ fn accepted(messages: Vec<ChatMessage>, path: &str) -> Vec<ChatMessage> {
 
 #[tokio::test(start_paused = true)]
 async fn every_row_of_every_history_reaches_every_receiver_whatever_the_one_beside_it_does() {
-    let scenario = r#"
-seed = 3
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{ operation = "*", capacity = 100, refill = 10, per_s = 1 }]
-[[account]]
-name = "old-shop"
-api = "amazon-pay-mws"
-merchant_id = "A2OLDSHOP"
-region = "na"
-environment = "sandbox"
-access_key_id = "AKIAOLDSHOP000000000"
-quota = [{ operation = "*", capacity = 100, refill = 10, per_s = 1 }]
-[[population]]
-account = "shop"
-kind = "authorization"
-count = 12
-reference_prefix = "ORDER-"
-currencies = [{ code = "EUR", amount = ["14.00", "99.00"] }]
-outcome = [
-  { steps = [{ after_s = 7200, state = "Declined", reason = "HardDeclined" }] },
-  { steps = [{ after_s = 3600, state = "Authorized" }, { after_s = 20000, state = "Captured" }] },
-]
-[[population]]
-account = "old-shop"
-kind = "refund"
-count = 6
-reference_prefix = "REFUND-"
-currencies = [{ code = "USD", amount = ["5.00", "9.00"] }]
-outcome = [{ steps = [{ after_s = 9000, state = "Completed" }] }]
-"#;
-    let mut world = World::new("2027-01-15T06:00:00Z", scenario, "").await;
+    let charges = population(
+        "shop",
+        "authorization",
+        12,
+        r#"[{ after_s = 7200, state = "Declined", reason = "HardDeclined" }]"#,
+    )
+    .or(r#"[{ after_s = 3600, state = "Authorized" }, { after_s = 20000, state = "Captured" }]"#)
+    .price("EUR", "14.00", "99.00");
+    let refunds = population("old-shop", "refund", 6, r#"[{ after_s = 9000, state = "Completed" }]"#)
+        .prefix("REFUND-")
+        .price("USD", "5.00", "9.00");
+    let quota = quota(100, 10);
+    let scenario = scenario::of(3, &[&shop(), &quota, &old_shop("sandbox"), &quota, &charges, &refunds]);
+    let mut world = World::new("2027-01-15T06:00:00Z", &scenario, "").await;
     world.stop().await;
     let folder = world.folder.path().to_owned();
     let at = |path: &str| format!("http://127.0.0.1:9{path}");

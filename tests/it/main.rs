@@ -55,6 +55,7 @@ mod process;
 mod provider_reports;
 mod provider_reports_crash;
 mod provider_reports_process;
+mod scenario;
 mod sdk_node;
 mod sdk_php;
 mod sdk_python;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use amazon_pay_simulator::credentials::write_secret;
 
 use crate::process::Host;
+use crate::scenario::{self, population, shop};
 use crate::tools;
 use crate::world::World;
 
@@ -324,32 +325,15 @@ async fn a_real_prometheus_scrapes_it_and_loads_its_rules() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_outside_hears_that_the_daemon_works_and_when_it_does_not() {
-    const SCENARIO: &str = r#"
-seed = 5
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-[[population]]
-account = "shop"
-kind = "refund"
-count = 3
-currencies = [{ code = "EUR", amount = ["5.00", "250.00"] }]
-outcome = [{ steps = [] }]
-[[fault]]
-kind = "refused_credentials"
-account = "shop"
-from_s = 10800
-to_s = 14400
-"#;
+    let refunds = population("shop", "refund", 3, "[]").price("EUR", "5.00", "250.00");
+    let fault =
+        "[[fault]]\nkind = \"refused_credentials\"\naccount = \"shop\"\nfrom_s = 10800\nto_s = 14400\n";
+    let scenario = scenario::of(5, &[&shop(), &refunds, &fault]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("heartbeat-url");
     write_secret(&file, "https://signs.example/canary-check").unwrap();
     let section = format!("[heartbeat]\nurl = \"file:{}\"\nevery = \"5m\"\n", file.display());
-    let mut world = World::new("2027-01-15T06:00:00Z", SCENARIO, &section).await;
+    let mut world = World::new("2027-01-15T06:00:00Z", &scenario, &section).await;
     let [begun, well, not_well] =
         ["/start", "", "/fail"].map(|sign| format!("https://signs.example/canary-check{sign}"));
     world.enrol_all("shop").await;

@@ -80,7 +80,7 @@ async fn write_facts(store: &Store, log: Option<&Path>, writer: u64) {
             0 => {
                 let key = format!("declined/{id}");
                 let owed = OwedAlert { alert: alert(&key), targets: vec!["chat".into()] };
-                store.raise(vec![owed], NOW).await.unwrap();
+                store.raise(vec![owed]).await.unwrap();
                 acknowledge(log, &format!("raised {key}"));
                 store.settle(&key, "chat", Delivery::Delivered, NOW).await.unwrap();
                 acknowledge(log, &format!("delivered {key}"));

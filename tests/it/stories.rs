@@ -3,47 +3,23 @@
 use reconciled::control::messages::AccountState;
 use reconciled::payments::lifecycle::Phase;
 
+use crate::scenario::{self, Population, old_shop, population, quota, shop};
 use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// One live v2 shop and one live MWS shop, with the given populations.
-fn scenario(populations: &str) -> String {
-    format!(
-        r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{{ operation = "*", capacity = 10, refill = 1, per_s = 1 }}]
-[[account]]
-name = "old-shop"
-api = "amazon-pay-mws"
-merchant_id = "A2OLDSHOP"
-region = "na"
-environment = "live"
-access_key_id = "AKIAOLDSHOP000000000"
-quota = [{{ operation = "*", capacity = 10, refill = 1, per_s = 1 }}]
-{populations}
-"#
-    )
-}
-
-fn one(account: &str, kind: &str, steps: &str) -> String {
-    format!(
-        "[[population]]\naccount = \"{account}\"\nkind = \"{kind}\"\ncount = 1\nreference_prefix = \"ORDER-\"\n\
-         currencies = [{{ code = \"USD\", amount = [\"14.00\", \"14.00\"] }}]\noutcome = [{{ steps = {steps} }}]\n"
-    )
+/// One live v2 shop and one live MWS shop, with the given populations and the rest.
+fn scenario(populations: &[Population<'_>], rest: &str) -> String {
+    let quota = quota(10, 1);
+    let populations: String = populations.iter().map(ToString::to_string).collect();
+    scenario::of(7, &[&shop(), &quota, &old_shop("live"), &quota, &populations, &rest])
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_decline_at_hour_twenty_is_reported_once_with_what_to_do_next() {
     let steps = r#"[{ after_s = 72000, state = "Declined", reason = "HardDeclined" }]"#;
-    let mut world = World::new(START, &scenario(&one("shop", "authorization", steps)), "").await;
+    let mut world =
+        World::new(START, &scenario(&[population("shop", "authorization", 1, steps)], ""), "").await;
     let object = world.enrol_all("shop").await.remove(0);
     world.pass_hours(19.5).await;
     let record = world.record(&object).await;
@@ -72,8 +48,8 @@ async fn a_decline_at_hour_twenty_is_reported_once_with_what_to_do_next() {
 #[tokio::test(start_paused = true)]
 async fn a_declined_refund_says_how_else_to_pay_the_buyer_back() {
     let steps = r#"[{ after_s = 7000, state = "Declined", reason = "AmazonRejected" }]"#;
-    let populations = one("shop", "refund", steps) + &one("old-shop", "refund", steps);
-    let mut world = World::new(START, &scenario(&populations), "").await;
+    let populations = ["shop", "old-shop"].map(|account| population(account, "refund", 1, steps));
+    let mut world = World::new(START, &scenario(&populations, ""), "").await;
     world.enrol_all("shop").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(4.0).await;
@@ -92,8 +68,8 @@ async fn a_declined_refund_says_how_else_to_pay_the_buyer_back() {
 #[tokio::test(start_paused = true)]
 async fn a_restart_in_the_middle_forgets_nothing_and_grants_no_second_burst() {
     let steps = r#"[{ after_s = 36000, state = "Captured" }]"#;
-    let population = one("shop", "capture", steps).replace("count = 1", "count = 200");
-    let mut world = World::new(START, &scenario(&population), "").await;
+    let captures = population("shop", "capture", 200, steps);
+    let mut world = World::new(START, &scenario(&[captures], ""), "").await;
     let objects = world.enrol_all("shop").await;
     world.pass_minutes(1.0).await;
     world.stop().await;
@@ -115,8 +91,8 @@ async fn a_restart_in_the_middle_forgets_nothing_and_grants_no_second_burst() {
 
 #[tokio::test(start_paused = true)]
 async fn a_saturated_hour_uses_the_whole_quota_and_no_more() {
-    let population = one("shop", "refund", "[]").replace("count = 1", "count = 5000");
-    let mut world = World::new(START, &scenario(&population), "").await;
+    let refunds = population("shop", "refund", 5000, "[]");
+    let mut world = World::new(START, &scenario(&[refunds], ""), "").await;
     world.enrol_all("shop").await;
     // The first minute spends the burst; after that, one request a second is the limit.
     world.pass_minutes(5.0).await;
@@ -133,8 +109,8 @@ async fn a_saturated_hour_uses_the_whole_quota_and_no_more() {
 async fn a_throttled_hour_is_waited_out_and_costs_no_object_its_place() {
     let steps = r#"[{ after_s = 1800, state = "Refunded" }]"#;
     let faults = "[[fault]]\nkind = \"throttle\"\nretry_after_s = 30\nfrom_s = 60\nto_s = 3660\n";
-    let population = one("shop", "refund", steps).replace("count = 1", "count = 50");
-    let mut world = World::new(START, &scenario(&(population + faults)), "").await;
+    let refunds = population("shop", "refund", 50, steps);
+    let mut world = World::new(START, &scenario(&[refunds], faults), "").await;
     let objects = world.enrol_all("shop").await;
     world.pass_hours(1.5).await;
     let throttled = world.simulator.counts().of_account("shop").injected();
@@ -154,10 +130,9 @@ async fn a_refused_key_is_reported_once_and_delays_no_other_account() {
     let steps = r#"[{ after_s = 3000, state = "Refunded" }]"#;
     let completed = r#"[{ after_s = 3000, state = "Completed" }]"#;
     let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"shop\"\nto_s = 21600\n";
-    let populations = one("shop", "refund", steps).replace("count = 1", "count = 20")
-        + &one("old-shop", "refund", completed)
-        + faults;
-    let mut world = World::new(START, &scenario(&populations), "").await;
+    let populations =
+        [population("shop", "refund", 20, steps), population("old-shop", "refund", 1, completed)];
+    let mut world = World::new(START, &scenario(&populations, faults), "").await;
     let refused = world.enrol_all("shop").await;
     let other = world.enrol_all("old-shop").await.remove(0);
     world.pass_hours(2.5).await;
@@ -192,8 +167,8 @@ access_code = "zx0IPmPy5jp1vAz8Kpg7"
     for (account, kind, status) in
         [("shop", "refund", 403), ("old-shop", "refund", 401), ("order-shop", "aps-order", 404)]
     {
-        let population = one(account, kind, "[]").replace("count = 1", "count = 41");
-        let mut world = World::new(START, &scenario(&(aps.to_owned() + &population)), "").await;
+        let objects = population(account, kind, 41, "[]");
+        let mut world = World::new(START, &scenario(&[objects], aps), "").await;
         let planted = world.simulator.planted();
         world.memory.refuse(&planted[0].truth.id, status);
         let objects = world.enrol_all(account).await;
@@ -218,8 +193,8 @@ access_code = "zx0IPmPy5jp1vAz8Kpg7"
 #[tokio::test(start_paused = true)]
 async fn an_account_without_success_is_unhealthy_and_that_is_reported_once_over_restarts() {
     let faults = "[[fault]]\nkind = \"hang\"\naccount = \"shop\"\nfrom_s = 1800\nto_s = 21600\n";
-    let populations = one("shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
-    let mut world = World::new(START, &scenario(&populations), "").await;
+    let refunds = population("shop", "refund", 20, "[]");
+    let mut world = World::new(START, &scenario(&[refunds], faults), "").await;
     world.enrol_all("shop").await;
     let state = async |world: &World| {
         let health = world.daemon().service().status().await.unwrap().health;
@@ -247,9 +222,9 @@ async fn an_account_without_success_is_unhealthy_and_that_is_reported_once_over_
 #[tokio::test(start_paused = true)]
 async fn success_of_another_operation_reopens_a_refused_account_at_once() {
     let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"old-shop\"\nto_s = 7200\n";
-    let populations = one("old-shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
+    let scenario = scenario(&[population("old-shop", "refund", 20, "[]")], faults);
     // Probes alone would come too late.
-    let mut world = World::new(START, &scenario(&populations), "[polling]\nprobe_interval = \"12h\"\n").await;
+    let mut world = World::new(START, &scenario, "[polling]\nprobe_interval = \"12h\"\n").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(1.9).await;
     assert_eq!(world.events("credentials-refused").len(), 1);
@@ -262,8 +237,8 @@ async fn success_of_another_operation_reopens_a_refused_account_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_temporary_404_is_no_trouble_and_a_lasting_one_is_reported() {
     let steps = r#"[{ after_s = 1000, state = "Captured" }]"#;
-    let late = one("shop", "capture", steps).replace("count = 1\n", "count = 1\nnot_found_for_s = 120\n");
-    let mut world = World::new(START, &scenario(&late), "").await;
+    let late = scenario(&[population("shop", "capture", 1, steps)], "not_found_for_s = 120\n");
+    let mut world = World::new(START, &late, "").await;
     let appears = world.enrol_all("shop").await.remove(0);
     let never: reconciled::payments::object::ObjectRef =
         "shop/charge/P02-9999999-9999999-C999999".parse().unwrap();
@@ -285,7 +260,7 @@ async fn a_temporary_404_is_no_trouble_and_a_lasting_one_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
-    let mut world = World::new(START, &scenario(&one("shop", "refund", "[]")), "").await;
+    let mut world = World::new(START, &scenario(&[population("shop", "refund", 1, "[]")], ""), "").await;
     let object = world.enrol_all("shop").await.remove(0);
     let good = std::fs::read_to_string(world.config_path()).unwrap();
     world.rewrite_config(|text| text.replace("region = \"eu\"", "region = \"moon\"") + "\n[nonsense]\n");
@@ -308,7 +283,7 @@ async fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
 #[tokio::test(start_paused = true)]
 async fn missed_report_nights_are_made_up_at_the_start() {
     let steps = r#"[{ after_s = 3000, state = "Declined", reason = "AmazonRejected" }]"#;
-    let mut world = World::new(START, &scenario(&one("shop", "refund", steps)), "").await;
+    let mut world = World::new(START, &scenario(&[population("shop", "refund", 1, steps)], ""), "").await;
     world.enrol_all("shop").await;
     world.pass_hours(3.0).await;
     world.stop().await;

@@ -51,7 +51,7 @@ pub const BUGS: &[Bug] = &[
             match self.store.commit(commit).await? {
                 Committed::Written => {
                     if !late.is_empty() {
-                        self.store.raise(late, self.clock.now()).await?;
+                        self.store.raise(late).await?;
                     }
 "#,
             },
@@ -347,7 +347,7 @@ pub const BUGS: &[Bug] = &[
         if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,
             },
             Edit {
-                file: "daemon/work.rs",
+                file: "daemon/nightly.rs",
                 before: "            if !self.clock.is_sure() {",
                 after: r#"
             if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,

@@ -93,7 +93,7 @@ impl Deliverer {
                 now,
             )
         };
-        self.tell_others(line, alert, now).await
+        self.tell_others(line, alert).await
     }
 
     /// Reports a target that has failed for an hour, once until it works again, and then that it does. Returns whether
@@ -129,7 +129,7 @@ impl Deliverer {
             ..self.about_target(AlertKind::TargetSilent, &occasion, &waiting.account, target, now)
         };
         health.told_silent = Some((waiting.account.clone(), occasion));
-        self.tell_others(line, alert, now).await
+        self.tell_others(line, alert).await
     }
 
     async fn tell_of_return(
@@ -154,7 +154,7 @@ impl Deliverer {
             ),
             ..self.about_target(AlertKind::TargetSilent, &format!("{occasion}/ended"), &account, target, now)
         };
-        self.tell_others(line, alert, now).await
+        self.tell_others(line, alert).await
     }
 
     /// The account and the occasion of the alert which says that a target is silent, while that lasts.
@@ -183,7 +183,7 @@ impl Deliverer {
     }
 
     /// Raises an alert about a target for its fallback; without one, for all others.
-    async fn tell_others(&self, line: &Line, alert: Alert, now: Timestamp) -> Result<bool, StoreError> {
+    async fn tell_others(&self, line: &Line, alert: Alert) -> Result<bool, StoreError> {
         let target = line.name();
         let others: Vec<Recipient> = match &line.channel.fallback {
             Some(fallback) => vec![fallback.as_str().into()],
@@ -199,7 +199,7 @@ impl Deliverer {
             );
             return Ok(false);
         }
-        let raised = self.store.raise(vec![OwedAlert { alert, targets: others }], now).await?;
+        let raised = self.store.raise(vec![OwedAlert { alert, targets: others }]).await?;
         Ok(raised > 0)
     }
 }

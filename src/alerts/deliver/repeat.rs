@@ -36,7 +36,7 @@ impl Deliverer {
             let told = told.map(|row| row.target).filter(|target| self.targets().contains(&target.as_str()));
             let targets: Vec<Recipient> = told.map(Recipient::Now).collect();
             if !targets.is_empty() {
-                self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+                self.store.raise(vec![OwedAlert { alert, targets }]).await?;
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ const EXPLAINED_FOR: Duration = Duration::from_secs(300);
 
 /// What to do.
 #[derive(Debug)]
-pub(super) enum Todo {
+pub(super) enum Action {
     /// Send it alone.
     Send,
     /// Send it with others of its group.
@@ -30,37 +30,37 @@ pub(super) enum Todo {
     Skip,
 }
 
-fn withheld(why: &str) -> Todo {
-    Todo::Settle(Delivery::Withheld { why: why.to_owned() })
+fn withheld(why: &str) -> Action {
+    Action::Settle(Delivery::Withheld { why: why.to_owned() })
 }
 
-fn postponed(at: Timestamp, why: &str) -> Todo {
-    Todo::Settle(Delivery::Postponed { at, why: why.to_owned() })
+fn postponed(at: Timestamp, why: &str) -> Action {
+    Action::Settle(Delivery::Postponed { at, why: why.to_owned() })
 }
 
 impl Deliverer {
     /// Decides about one alert.
-    pub(super) async fn todo(
+    pub(super) async fn action(
         &self,
         line: &Line,
         state: &mut State,
         owed: &Owed,
         now: Timestamp,
-    ) -> Result<Todo, StoreError> {
+    ) -> Result<Action, StoreError> {
         let condition = condition::of(&owed.alert);
         let mut is_answer = false;
         if let Some(condition) = condition.as_ref().filter(|condition| condition.is_over)
-            && let Some(todo) = self.ended(line, state, owed, condition, &mut is_answer).await?
+            && let Some(action) = self.ended(line, state, owed, condition, &mut is_answer).await?
         {
-            return Ok(todo);
+            return Ok(action);
         }
         if let Some(at) = state.waiting.before(owed) {
-            let todo = postponed(at, "waits for an earlier alert about the same");
-            return Ok(if at > now { todo } else { Todo::Skip });
+            let action = postponed(at, "waits for an earlier alert about the same");
+            return Ok(if at > now { action } else { Action::Skip });
         }
         if let Some(condition) = condition.as_ref().filter(|condition| !condition.is_over) {
-            if let Some(todo) = self.begun(line, &owed.alert, condition, now).await? {
-                return Ok(todo);
+            if let Some(action) = self.begun(line, &owed.alert, condition, now).await? {
+                return Ok(action);
             }
         } else if let Some(decline) = owed.alert.key.strip_prefix(RECOVERED_OF) {
             match self.delivery(decline, line).await? {
@@ -75,17 +75,17 @@ impl Deliverer {
         // What was sent alone and failed may have arrived: the target recognises it by its own key only.
         let was_alone = owed.attempts > 0 && owed.message.is_none();
         if was_alone || !line.channel.target.likes_digests() {
-            return Ok(Todo::Send);
+            return Ok(Action::Send);
         }
         if is_answer {
             state.bursts.counted();
-            return Ok(Todo::Send);
+            return Ok(Action::Send);
         }
         let group = Group::of(&owed.alert, self.is_sandbox(&owed.alert), &self.alerting);
         let monotonic = self.clock.monotonic();
         Ok(match state.bursts.step(&group, &self.alerting, monotonic) {
-            Step::Alone => Todo::Send,
-            Step::Together => Todo::Together(group),
+            Step::Alone => Action::Send,
+            Step::Together => Action::Together(group),
             Step::Wait(until) => {
                 let at = later(now, until.saturating_sub(monotonic));
                 postponed(at, "waits to be combined with others")
@@ -102,7 +102,7 @@ impl Deliverer {
         owed: &Owed,
         condition: &Condition,
         is_answer: &mut bool,
-    ) -> Result<Option<Todo>, StoreError> {
+    ) -> Result<Option<Action>, StoreError> {
         let known = self.conditions().await?.end(condition, &owed.alert).await?;
         let begin = known.map_or_else(|| condition.key.clone(), |known| known.alert);
         let Some(begun) = self.store.alert(&begin).await? else {
@@ -138,7 +138,7 @@ impl Deliverer {
         alert: &Alert,
         condition: &Condition,
         now: Timestamp,
-    ) -> Result<Option<Todo>, StoreError> {
+    ) -> Result<Option<Action>, StoreError> {
         let causes = {
             let mut conditions = self.conditions().await?;
             if condition.is_repetition && !conditions.lasts(&alert.account, &condition.key) {

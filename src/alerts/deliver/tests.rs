@@ -159,7 +159,7 @@ impl Scene {
     async fn raise(&self, alert: Alert, targets: &[&str]) {
         let alert = Alert { found_at: self.clock.now(), ..alert };
         let targets = targets.iter().map(|target| Recipient::from(*target)).collect();
-        self.store.raise(vec![OwedAlert { alert, targets }], self.clock.now()).await.unwrap();
+        self.store.raise(vec![OwedAlert { alert, targets }]).await.unwrap();
     }
 
     /// Runs rounds like the daemon for all of this time, also while nothing is pending.
@@ -189,7 +189,7 @@ impl Scene {
         let owed = numbers
             .map(|number| OwedAlert { alert: alert(&format!("a/{number}")), targets: targets.clone() })
             .collect();
-        self.store.raise(owed, self.clock.now()).await.unwrap();
+        self.store.raise(owed).await.unwrap();
     }
 
     /// Runs rounds like the daemon, until nothing is pending or `limit` has passed.

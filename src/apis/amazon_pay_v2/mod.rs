@@ -7,7 +7,6 @@
 mod calling;
 mod ids;
 mod notifications;
-mod reasons;
 
 pub mod config;
 pub mod key;

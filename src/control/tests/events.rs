@@ -25,7 +25,7 @@ fn event(receiver: &str, id: &str, number: u64, minutes: i64) -> OwedAlert {
 async fn service(events: Vec<OwedAlert>) -> (TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
     let (service, store) = service_in(&folder.path().join("store"), Fixture::default()).await;
-    store.raise(events, ORIGIN.parse().unwrap()).await.unwrap();
+    store.raise(events).await.unwrap();
     (folder, service)
 }
 

@@ -47,7 +47,7 @@ impl BackOffice {
                 now,
             )
         };
-        self.report(alert, now).await
+        self.report(alert).await
     }
 
     /// Reports an event that was given up, once a day for each account.
@@ -71,7 +71,7 @@ impl BackOffice {
             ),
             ..self.about(AlertKind::Undelivered, &format!("{}/{day}", lost.account), &lost.account, now)
         };
-        self.report(alert, now).await
+        self.report(alert).await
     }
 
     /// Reports a receiver that has failed for an hour, once until it works again, and then that it does.
@@ -102,7 +102,7 @@ impl BackOffice {
             advice: format!("Check the receiver with `reconciled events test {name}`."),
             ..self.about(AlertKind::TargetSilent, &since.as_second().to_string(), &silence.account, now)
         };
-        self.report(alert, now).await?;
+        self.report(alert).await?;
         self.health().is_silence_reported = true;
         Ok(())
     }
@@ -126,7 +126,7 @@ impl BackOffice {
                 now,
             )
         };
-        self.report(alert, now).await?;
+        self.report(alert).await?;
         self.remember_silence(None).await
     }
 
@@ -168,7 +168,7 @@ impl BackOffice {
         }
     }
 
-    async fn report(&self, alert: Alert, now: Timestamp) -> Result<(), StoreError> {
+    async fn report(&self, alert: Alert) -> Result<(), StoreError> {
         let is_sandbox = self.ports.sandbox_accounts.contains(&alert.account);
         let targets = (self.ports.routes)(&alert, is_sandbox);
         if targets.is_empty() && alert.severity == Severity::Critical {
@@ -178,6 +178,6 @@ impl BackOffice {
                 alert.headline
             );
         }
-        self.ports.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
+        self.ports.store.raise(vec![OwedAlert { alert, targets }]).await.map(drop)
     }
 }

@@ -119,7 +119,7 @@ impl Scene {
             let alert = Alert { key, event: Some(Box::new(event)), ..alert };
             OwedAlert { alert, targets: vec!["events/shop".into()] }
         };
-        self.store.raise(numbers.map(event).collect(), now).await.unwrap();
+        self.store.raise(numbers.map(event).collect()).await.unwrap();
     }
 
     fn sent(&self) -> Vec<Sent> {

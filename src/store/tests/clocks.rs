@@ -82,7 +82,7 @@ async fn one_that_was_asked_for_by_a_clock_that_was_ahead_comes_first() {
 async fn a_delivery_that_waits_for_a_time_that_was_ahead_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    store.raise(vec![owed("declined/A1", &["chat"], at(0))], at(0)).await.unwrap();
+    store.raise(vec![owed("declined/A1", &["chat"], at(0))]).await.unwrap();
     let retry = Delivery::Retry { at: at(400 * DAY), error: "HTTP 503".to_owned(), message: None };
     store.settle("declined/A1", "chat", retry, at(400 * DAY)).await.unwrap();
     assert!(store.owed("chat", at(HOUR), 9).await.unwrap().is_empty());

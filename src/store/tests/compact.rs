@@ -34,7 +34,7 @@ async fn furnish(store: &Store) {
         if number % 7 == 0 {
             move_to(store, &id, "Declined", Phase::Final, at(number), None).await;
             let key = format!("declined/{id}");
-            store.raise(vec![owed(&key, &["chat", "mail"], at(number))], at(number)).await.unwrap();
+            store.raise(vec![owed(&key, &["chat", "mail"], at(number))]).await.unwrap();
         }
     }
 }

@@ -109,7 +109,7 @@ async fn after_a_kill_at_any_point_all_acknowledged_is_there() {
             move_to(&store, &id, "Declined", Phase::Final, at(step), None).await;
         }
         let key = format!("k{step}");
-        store.raise(vec![owed(&key, &["ops"], at(step))], at(step)).await.unwrap();
+        store.raise(vec![owed(&key, &["ops"], at(step))]).await.unwrap();
         if step % 3 == 0 {
             store.settle(&key, "ops", Delivery::Delivered, at(step)).await.unwrap();
         }
@@ -252,7 +252,7 @@ async fn segments_follow_each_other() {
 async fn an_index_that_opens_but_cannot_be_used_is_made_anew_by_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();
+    store.raise(vec![owed("k1", &["ops"], at(0))]).await.unwrap();
     let counted = crate::store::index::keys::deliveries("ops", 0);
     tamper(&store, counted, Some(b"no number".to_vec()));
     drop(store);

@@ -152,7 +152,7 @@ impl Model {
                 }
             }
             Step::Raise(key) => {
-                let answer = store.raise(vec![owed(&id_of(*key), &["ops"], now)], now).await.unwrap();
+                let answer = store.raise(vec![owed(&id_of(*key), &["ops"], now)]).await.unwrap();
                 assert_eq!(answer == 0, self.alerts.contains_key(&id_of(*key)));
                 self.alerts.entry(id_of(*key)).or_insert(Some(now));
             }

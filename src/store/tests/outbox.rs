@@ -27,7 +27,7 @@ async fn a_delivery_is_owed_until_it_is_settled() {
     let (store, _) = open(folder.path()).await;
     let both = ["ops", "shop", "ops"];
     let raised = vec![owed("k1", &both, at(1)), owed("k2", &["ops"], at(2)), owed("k1", &["late"], at(3))];
-    assert_eq!(store.raise(raised, at(3)).await, Ok(2));
+    assert_eq!(store.raise(raised).await, Ok(2));
     assert_eq!(keys_owed(&store, "ops", 1).await, ["k1"]);
     assert_eq!(keys_owed(&store, "ops", 2).await, ["k1", "k2"]);
     assert_eq!(keys_owed(&store, "late", 9).await, [""; 0]);
@@ -61,7 +61,7 @@ async fn a_delivery_is_owed_until_it_is_settled() {
 async fn an_operator_can_have_it_delivered_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    store.raise(vec![owed("k1", &["ops", "shop"], at(1))], at(1)).await.unwrap();
+    store.raise(vec![owed("k1", &["ops", "shop"], at(1))]).await.unwrap();
     store.settle("k1", "ops", Delivery::Delivered, at(2)).await.unwrap();
     store.settle("k1", "shop", dead("no"), at(2)).await.unwrap();
     assert_eq!(store.redeliver("k1", Some("ops"), at(5)).await, Ok(1));
@@ -80,7 +80,7 @@ async fn alerts_are_listed_newest_first_in_pages() {
     let (store, _) = open(folder.path()).await;
     for number in 0..5 {
         let key = format!("k{number}");
-        store.raise(vec![owed(&key, &["ops"], at(number))], at(number)).await.unwrap();
+        store.raise(vec![owed(&key, &["ops"], at(number))]).await.unwrap();
     }
     store.settle("k2", "ops", Delivery::Delivered, at(9)).await.unwrap();
     let mut seen = Vec::new();
@@ -131,8 +131,8 @@ async fn events_have_a_list_and_counts_of_their_own_and_know_what_is_before_them
     let mut neighbour = event(1, shop);
     neighbour.alert.key = format!("{shop}/shop-de/charge/S01-2/0000000001");
     let raised = vec![event(1, shop), event(2, shop), event(3, shop), event(2, other), neighbour];
-    assert_eq!(store.raise(raised, at(3)).await, Ok(5));
-    store.raise(vec![owed("k1", &["ops"], at(1))], at(3)).await.unwrap();
+    assert_eq!(store.raise(raised).await, Ok(5));
+    store.raise(vec![owed("k1", &["ops"], at(1))]).await.unwrap();
 
     let listed = async |is_event: bool| {
         let filter = AlertFilter { is_event, ..AlertFilter::default() };
@@ -197,7 +197,7 @@ async fn a_row_that_owes_what_was_delivered_is_damage_and_no_message_without_end
     use crate::store::index::keys;
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();
+    store.raise(vec![owed("k1", &["ops"], at(0))]).await.unwrap();
     assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 1);
     store.settle("k1", "ops", Delivery::Delivered, at(1)).await.unwrap();
     assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 0);
@@ -219,7 +219,7 @@ async fn a_silence_and_an_acknowledgement_settle_what_is_pending_and_outlive_the
         targets: vec!["ops".into(), Recipient::Escalation { target: "pager".to_owned(), at: at(900) }],
     };
     let raised = ["k1", "k2", "k3"].map(escalating);
-    assert_eq!(store.raise(raised.into(), at(1)).await, Ok(3));
+    assert_eq!(store.raise(raised.into()).await, Ok(3));
     let first = store.owed("ops", at(1), 10).await.unwrap();
     assert_eq!((first[0].is_escalation, first[0].escalates_at), (false, Some(at(900))));
     assert_eq!(keys_owed(&store, "pager", 899).await, [""; 0]);
@@ -273,7 +273,7 @@ async fn what_is_combined_withheld_or_passed_on_is_recorded_and_survives_a_resta
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     let keys = ["k1", "k2", "k3"];
-    store.raise(keys.map(|key| owed(key, &["ops"], at(1))).to_vec(), at(1)).await.unwrap();
+    store.raise(keys.map(|key| owed(key, &["ops"], at(1))).to_vec()).await.unwrap();
     let together = Delivery::Together { message: "digest/1".to_owned() };
     let withheld = || Delivery::Withheld { why: "it is over".to_owned() };
     let passed_on = Delivery::Dead { error: "gone".to_owned(), fallback: Some("mail".to_owned()) };

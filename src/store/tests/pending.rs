@@ -27,7 +27,7 @@ async fn a_crash_repeats_polls_that_were_pending_and_nothing_else() {
         enrol(&store, &format!("A{number}"), at(number)).await;
     }
     move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(900))).await;
-    store.raise(vec![owed("declined/A1", &["chat"], at(10))], at(10)).await.unwrap();
+    store.raise(vec![owed("declined/A1", &["chat"], at(10))]).await.unwrap();
     store.remember("report", "made").await.unwrap();
     let known = record(&store, "A1").await;
     poll_again(&store, "A1", at(20), at(1900)).await;

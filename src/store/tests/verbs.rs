@@ -220,9 +220,9 @@ async fn signals_pulse_when_something_is_due_earlier() {
     assert!(was_pulsed(&due).await);
     assert!(!was_pulsed(&other).await, "it concerns another account");
     assert!(!was_pulsed(&outbox).await);
-    assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))], at(5)).await, Ok(1));
+    assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))]).await, Ok(1));
     assert!(was_pulsed(&outbox).await);
-    assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))], at(5)).await, Ok(0));
+    assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))]).await, Ok(0));
     assert!(!was_pulsed(&outbox).await);
 }
 
@@ -294,7 +294,7 @@ async fn those_who_wait_together_share_a_sync() {
 async fn a_refused_operation_harms_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    let bad = store.raise(vec![owed("k", &["o\0ps"], at(0))], at(0)).await;
+    let bad = store.raise(vec![owed("k", &["o\0ps"], at(0))]).await;
     assert_eq!(bad, Err(StoreError::BadTarget("o\0ps".to_owned())));
     let long = "x".repeat(17 * 1024 * 1024);
     assert!(matches!(store.remember("n", &long).await, Err(StoreError::TooLarge { .. })));

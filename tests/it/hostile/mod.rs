@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::alone;
+use crate::scenario::{self, old_shop, population, quota, shop};
 use crate::world::configuration;
 
 const ANY: &str = "127.0.0.1:0";
@@ -39,37 +40,11 @@ const HANGING: [FaultKind; 4] =
     [FaultKind::Hang, FaultKind::HangAfterHead, FaultKind::HangMidBody, FaultKind::SlowBody];
 
 /// One account of each API with one live object each.
-const SCENARIO: &str = r#"
-seed = 5
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-quota = [{ operation = "*", capacity = 1000, refill = 1000, per_s = 1 }]
-[[account]]
-name = "old-shop"
-api = "amazon-pay-mws"
-merchant_id = "A2OLDSHOP"
-region = "na"
-environment = "live"
-access_key_id = "AKIAOLDSHOP000000000"
-quota = [{ operation = "*", capacity = 1000, refill = 1000, per_s = 1 }]
-[[population]]
-account = "shop"
-kind = "refund"
-count = 1
-currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [] }]
-[[population]]
-account = "old-shop"
-kind = "refund"
-count = 1
-currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
-outcome = [{ steps = [] }]
-"#;
+fn scenario() -> String {
+    let quota = quota(1000, 1000);
+    let [refund, old_refund] = ["shop", "old-shop"].map(|account| population(account, "refund", 1, "[]"));
+    scenario::of(5, &[&shop(), &quota, &old_shop("live"), &quota, &refund, &old_refund])
+}
 
 /// The keys of the two accounts, and servers on demand.
 struct Stand {
@@ -89,7 +64,7 @@ impl Drop for Stand {
 impl Stand {
     fn new() -> Stand {
         let folder = tempfile::tempdir().unwrap();
-        let mut scenario = Scenario::parse(SCENARIO, folder.path()).unwrap();
+        let mut scenario = Scenario::parse(&scenario(), folder.path()).unwrap();
         scenario.generate_credentials(folder.path()).unwrap();
         let clock = SystemClock::shared();
         let pace = Pace::new(clock.clone());

@@ -1,21 +1,15 @@
 //! In virtual time: the rate of the other account, to the request.
 
 use crate::canary::FAULTS;
+use crate::scenario::{self, population, quota, v2_shop};
 use crate::world::World;
 
 fn scenario(faults: &str) -> String {
-    let account = |name: &str, api: &str, rest: &str| {
-        format!(
-            "[[account]]\nname = \"{name}\"\napi = \"{api}\"\nmerchant_id = \"A{name}\"\nregion = \"eu\"\n\
-             environment = \"live\"\n{rest}\n\
-             quota = [{{ operation = \"*\", capacity = 10, refill = 1, per_s = 1 }}]\n\
-             [[population]]\naccount = \"{name}\"\nkind = \"refund\"\ncount = 400\n\
-             currencies = [{{ code = \"USD\", amount = [\"14.00\", \"14.00\"] }}]\noutcome = [{{ steps = [] }}]\n"
-        )
-    };
-    let good = account("good", "amazon-pay-v2", "public_key_id = \"LIVE-AGOODKEY\"");
-    let bad = account("bad", "amazon-pay-v2", "public_key_id = \"LIVE-ABADKEY\"");
-    format!("seed = 3\n{good}{bad}{faults}")
+    let good = v2_shop("good", "Agood", "LIVE-AGOODKEY");
+    let bad = v2_shop("bad", "Abad", "LIVE-ABADKEY");
+    let [good_refunds, bad_refunds] = ["good", "bad"].map(|account| population(account, "refund", 400, "[]"));
+    let quota = quota(10, 1);
+    scenario::of(3, &[&good, &quota, &good_refunds, &bad, &quota, &bad_refunds, &faults])
 }
 
 #[tokio::test(start_paused = true)]

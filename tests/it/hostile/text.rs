@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use super::ANY;
 use crate::process::Host;
+use crate::scenario::{self, shop};
 use crate::world::World;
 
 /// Erases the screen, rings the bell, starts a forged journal line, changes the writing direction, is
@@ -173,17 +174,8 @@ fn files_of(folder: &Path, found: &mut Vec<(String, String)>) {
 
 #[tokio::test(start_paused = true)]
 async fn hostile_references_reach_no_spreadsheet_and_no_page() {
-    let scenario = r#"
-seed = 7
-[[account]]
-name = "shop"
-api = "amazon-pay-v2"
-merchant_id = "A1SHOP"
-region = "eu"
-environment = "live"
-public_key_id = "LIVE-ASHOPKEY"
-"#;
-    let mut world = World::new("2027-01-15T06:00:00Z", scenario, "").await;
+    let scenario = scenario::of(7, &[&shop()]);
+    let mut world = World::new("2027-01-15T06:00:00Z", &scenario, "").await;
     for reference in [HOSTILE, "\u{200b}=HYPERLINK(1)\n<2>x", "=1+1\u{202e}", "<script>\u{1b}"] {
         let plan = Plan {
             kind: "authorization".to_owned(),

@@ -31,7 +31,7 @@ async fn raise_escalating(scene: &Scene, alert: Alert) {
     let alert = Alert { found_at: scene.clock.now(), ..alert };
     let at = later(alert.found_at, 15 * MINUTE);
     let targets = vec!["ops".into(), Recipient::Escalation { target: "office".to_owned(), at }];
-    assert_eq!(scene.store.raise(vec![OwedAlert { alert, targets }], scene.clock.now()).await, Ok(1));
+    assert_eq!(scene.store.raise(vec![OwedAlert { alert, targets }]).await, Ok(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +131,7 @@ async fn the_end_of_a_condition_counts_as_an_acknowledgement() {
         let over =
             Alert::new(AlertKind::CredentialsAccepted, occasion, Severity::Info, &account, scene.clock.now());
         let over = OwedAlert { alert: over, targets: Vec::new() };
-        scene.store.raise(vec![over], scene.clock.now()).await.unwrap();
+        scene.store.raise(vec![over]).await.unwrap();
         scene.settle_down(&scene.deliverer(), 20 * MINUTE).await;
         assert_eq!(scene.network.sent_to("office").len(), usize::from(!ends));
         let expected = if ends { DeliveryStatus::Acknowledged } else { DeliveryStatus::Delivered };
@@ -150,7 +150,7 @@ async fn a_silence_until_a_condition_is_over_ends_with_it() {
     let raise = async |occasion: &str| {
         let now = scene.clock.now();
         let alert = Alert::new(AlertKind::NoSuccess, occasion, Severity::Warning, &account, now);
-        scene.store.raise(vec![OwedAlert { alert, targets: vec!["office".into()] }], now).await.unwrap();
+        scene.store.raise(vec![OwedAlert { alert, targets: vec!["office".into()] }]).await.unwrap();
         scene.deliverer().round().await.unwrap().delivered
     };
     assert_eq!(raise("shop-de/1").await, 0);
