@@ -331,11 +331,11 @@ async fn a_service_outside_hears_that_the_daemon_works_and_when_it_does_not() {
     let scenario = scenario::of(5, &[&shop(), &refunds, &fault]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("heartbeat-url");
-    write_secret(&file, "https://signs.example/canary-check").unwrap();
+    write_secret(&file, "https://signs.example/ping/canary-check").unwrap();
     let section = format!("[heartbeat]\nurl = \"file:{}\"\nevery = \"5m\"\n", file.display());
     let mut world = World::new("2027-01-15T06:00:00Z", &scenario, &section).await;
     let [begun, well, not_well] =
-        ["/start", "", "/fail"].map(|sign| format!("https://signs.example/canary-check{sign}"));
+        ["/start", "", "/fail"].map(|sign| format!("https://signs.example/ping/canary-check{sign}"));
     world.enrol_all("shop").await;
     world.pass_minutes(6.0).await;
     let status = world.daemon().service().status().await.unwrap();
