@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use aws_lc_rs::digest;
+
 /// Whether a character could control a terminal, start a new line, change the writing direction, or be
 /// invisible.
 pub fn is_harmful(letter: char) -> bool {
@@ -115,6 +117,11 @@ pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0x0f)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// The SHA-256 of bytes, in small hexadecimal letters.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ pub(crate) fn first_observed(record: &Record, now: Timestamp) -> Commit {
         environment: Some("Live".to_owned()),
         evidence: BTreeMap::new(),
         request_id: Some("3f0a6b0e-6f0f-4b8e-9a86-0d1f2c3b4a59".to_owned()),
+        answer_sha256: None,
         marks: Vec::new(),
     };
     let transition = Transition {
@@ -89,6 +90,7 @@ pub(crate) fn first_observed(record: &Record, now: Timestamp) -> Commit {
         seen_at: now,
         note: "polled".to_owned(),
         stored_cause: None,
+        source: None,
     };
     let observed = Observed { observation, phase: Phase::Moving, since: now, seen_at: now };
     Commit { transition: Some(transition), is_news: true, ..polled(record, Some(observed), now) }

@@ -159,6 +159,7 @@ impl<'a> Ours<'a> {
             environment: None,
             evidence: std::collections::BTreeMap::new(),
             request_id: None,
+            answer_sha256: None,
             marks: Vec::new(),
         }
     }

@@ -112,6 +112,7 @@ pub(crate) fn observed_record(object: &str, state: &str, reasons: &[&str], since
         environment: None,
         evidence: [("chargeId".to_owned(), object.id.to_string())].into(),
         request_id: Some("req-1".to_owned()),
+        answer_sha256: None,
         marks: Vec::new(),
     };
     let phase = facts.map_or(Phase::Resting, |facts| facts.phase);
@@ -376,6 +377,7 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
         seen_at: "2026-01-15T09:10:00Z".parse().unwrap(),
         note: "polled".to_owned(),
         stored_cause: None,
+        source: None,
     };
     let commit = Commit {
         record: Record { revision: before.revision + 1, ..record },

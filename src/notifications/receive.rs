@@ -2,7 +2,6 @@
 //!
 //! Owns: which lane a notification is in, and the answer. Must never know: sockets, what a hint does (`effect`).
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 use super::certificates::Missing;
@@ -14,7 +13,7 @@ use crate::apis::notifications::sns::{Content, Sealed};
 use crate::apis::notifications::{Envelope, Notification, Notifier, Refused, TOO_OLD};
 use crate::payments::object::AccountName;
 use crate::store::StoreError;
-use crate::text::hex;
+use crate::text::sha256;
 
 /// A request as it arrived.
 pub struct Received<'a> {
@@ -291,7 +290,7 @@ const TIME_FAULTS: [&str; 4] =
 /// A key that counts for one day: two events of one order can have the same signature.
 fn key_today(key: &str, now: Timestamp) -> String {
     let day = now.as_second().div_euclid(86_400);
-    hex(digest::digest(&digest::SHA256, format!("{day} {key}").as_bytes()).as_ref())
+    sha256(format!("{day} {key}").as_bytes())
 }
 
 /// Ends the progress of a new notification even if its request is dropped.

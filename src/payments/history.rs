@@ -8,7 +8,7 @@ use super::decision::Setting;
 use super::lifecycle::{Lifecycle, Moves, Outcome, Phase, StateFacts};
 use super::money::{Amounts, Money};
 use super::observation::Observation;
-use super::record::{Cause, Record, Transition};
+use super::record::{Cause, Record, Source, Transition};
 
 /// The inputs of a history row.
 #[derive(Clone, Copy)]
@@ -44,6 +44,7 @@ impl Row<'_> {
             seen_at: now,
             note,
             stored_cause: Some(cause),
+            source: Source::of(seen),
         }
     }
 

@@ -45,6 +45,10 @@ pub struct Observation {
     pub evidence: BTreeMap<String, String>,
     /// The provider's id of this request, for its support desk.
     pub request_id: Option<String>,
+    /// The SHA-256 of the answer as it came, in hexadecimal. Only the history keeps it; it is none where one answer
+    /// shows many objects.
+    #[serde(skip)]
+    pub answer_sha256: Option<String>,
     /// What is odd about the answer although its state is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
@@ -85,7 +89,7 @@ impl Mark {
 }
 
 impl Observation {
-    /// Whether another observation is the same in everything but the request id.
+    /// Whether another observation is the same in everything but the request id and the bytes of the answer.
     pub fn says_the_same(&self, other: &Observation) -> bool {
         // Destructured by name, so that a new field cannot be forgotten here.
         let Observation {
@@ -105,6 +109,7 @@ impl Observation {
             environment,
             evidence,
             request_id: _,
+            answer_sha256: _,
             marks,
         } = self;
         *id == other.id

@@ -291,6 +291,29 @@ pub struct Transition {
     /// The same for programs. Rows of older versions lack it: use [`Transition::cause`].
     #[serde(default, rename = "cause", skip_serializing_if = "Option::is_none")]
     pub stored_cause: Option<Cause>,
+    /// The answer that shows it. None in rows that no answer caused, and in rows of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// Which answer of the provider shows what a row says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The provider's id of the request, for its support desk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The SHA-256 of the answer as it came, in hexadecimal. The answer itself is not kept, because it may hold the
+    /// buyer's data; the digest proves which answer it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl Source {
+    /// Of an observation, as far as it is known.
+    pub fn of(seen: &Observation) -> Option<Source> {
+        let source = Source { request_id: seen.request_id.clone(), sha256: seen.answer_sha256.clone() };
+        (source.request_id.is_some() || source.sha256.is_some()).then_some(source)
+    }
 }
 
 /// Why a row of the history was written.

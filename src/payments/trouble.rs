@@ -128,6 +128,7 @@ fn set_apart(
         seen_at: now,
         note: format!("quarantined: {cause}"),
         stored_cause: Some(Cause::SetApart(cause.to_owned())),
+        source: None,
     };
     Decision { record, transition: Some(transition), enrol: Vec::new(), alerts: vec![alert], is_news: true }
 }

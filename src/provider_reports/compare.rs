@@ -192,6 +192,7 @@ mod tests {
             environment: None,
             evidence: BTreeMap::new(),
             request_id: None,
+            answer_sha256: None,
             marks: Vec::new(),
         };
         let phase = Refunds.state(state).unwrap().phase;

@@ -3,7 +3,6 @@
 //! Owns: what is stored of a reported decline, and the alert that follows it up. Must never know: any state or provider
 //! by name.
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +13,7 @@ use crate::payments::lifecycle::{Lifecycle, Moves, Outcome};
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::record::Transition;
 use crate::store::{DeliveryStatus, OwedAlert, StoreError};
+use crate::text::sha256;
 
 /// The last reported decline of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +26,8 @@ struct Decline {
 
 /// The name under which it is stored. A reference may be long and may hold any letters, so its digest stands for it.
 fn stored_at(account: &AccountName, reference: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, reference.as_bytes());
-    let hash: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("declined-order/{account}/{hash}")
+    let hash = sha256(reference.as_bytes());
+    format!("declined-order/{account}/{}", hash.get(..32).unwrap_or(&hash))
 }
 
 /// Whether objects of this kind give money back: their decline leaves no order unpaid.

@@ -278,6 +278,7 @@ pub(super) fn forget(
         seen_at: now,
         note: format!("forgotten by {by}"),
         stored_cause: Some(Cause::Forgotten),
+        source: None,
     };
     group.write(&Fact::Forgotten { object: object.clone(), transition: Box::new(transition) })?;
     Ok(true)

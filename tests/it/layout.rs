@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("notifications", &["documents", "text", "time", "payments", "apis", "store", "clock", "http", "secret"]),
     ("documents", &["store"]),
     ("store", &["payments", "blocking", "telemetry"]),
-    ("reconcile", &["documents", "time", "payments", "apis", "store", "clock", "telemetry"]),
+    ("reconcile", &["documents", "text", "time", "payments", "apis", "store", "clock", "telemetry"]),
     (
         "batches",
         &[

@@ -1,12 +1,13 @@
 //! The network in memory: requests reach the simulator without a socket, under the same virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amazon_pay_simulator::Simulator;
 use amazon_pay_simulator::exchange::{Carriage, Incoming, Outgoing};
+use aws_lc_rs::digest;
 use reconciled::clock::SharedClock;
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 
@@ -20,6 +21,8 @@ pub struct Memory {
     refused: Arc<Mutex<Option<(String, u16)>>>,
     /// Answers of hosts other than the simulator, by URL, and how often each was requested.
     pages: Arc<Mutex<BTreeMap<String, (Response, u64)>>>,
+    /// The SHA-256 of every answer that arrived, in hexadecimal.
+    digests: Arc<Mutex<BTreeSet<String>>>,
     travel: Duration,
 }
 
@@ -43,6 +46,7 @@ impl Memory {
             sent: Arc::default(),
             refused: Arc::default(),
             pages: Arc::default(),
+            digests: Arc::default(),
             travel,
         }
     }
@@ -63,6 +67,11 @@ impl Memory {
         let mut pages = self.pages.lock().unwrap();
         let requests = pages.get(url).map_or(0, |(_, requests)| *requests);
         pages.insert(url.to_owned(), (response, requests));
+    }
+
+    /// Whether an answer with this SHA-256 arrived.
+    pub fn has_answered(&self, sha256: &str) -> bool {
+        self.digests.lock().unwrap().contains(sha256)
     }
 
     /// How often a served URL was requested.
@@ -147,6 +156,9 @@ impl Transport for Memory {
             };
             match answered {
                 Ok(outgoing) => {
+                    let hash = digest::digest(&digest::SHA256, &outgoing.body);
+                    let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                    self.digests.lock().unwrap().insert(hash);
                     Ok(Response { status: outgoing.status, headers: outgoing.headers, body: outgoing.body })
                 }
                 Err(Lost::Hung) => {

@@ -31,6 +31,13 @@ pub fn old_shop(environment: &str) -> String {
     )
 }
 
+/// The usual shop at Amazon Payment Services, `pay`, live.
+pub fn pay_shop() -> String {
+    "[[account]]\nname = \"pay\"\napi = \"aps\"\nmerchant_id = \"CycHPay\"\nenvironment = \"live\"\n\
+     access_code = \"zx0IPay\"\n"
+        .to_owned()
+}
+
 /// What the shop directly before it may send for each operation: a burst, then a number of requests a second.
 pub fn quota(burst: u32, per_s: u32) -> String {
     format!("quota = [{{ operation = \"*\", capacity = {burst}, refill = {per_s}, per_s = 1 }}]\n")

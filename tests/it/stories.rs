@@ -46,6 +46,37 @@ async fn a_decline_at_hour_twenty_is_reported_once_with_what_to_do_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_history_names_the_request_and_the_answer_that_show_each_state() {
+    let steps = r#"[{ after_s = 7000, state = "Declined", reason = "AmazonRejected" }]"#;
+    let payment = r#"[{ state = "20" }, { after_s = 7000, state = "14" }]"#;
+    let populations = [
+        population("shop", "refund", 1, steps),
+        population("old-shop", "refund", 1, steps),
+        population("pay", "aps-order", 1, payment),
+    ];
+    let mut world = World::new(START, &scenario(&populations, &scenario::pay_shop()), "").await;
+    let mut objects = Vec::new();
+    for account in ["shop", "old-shop", "pay"] {
+        objects.extend(world.enrol_all(account).await);
+    }
+    world.pass_hours(4.0).await;
+    for object in objects {
+        let history = world.daemon().store().history(&object).await.unwrap();
+        assert!(history.len() >= 2, "{history:?}");
+        for row in &history {
+            let source = row.source.as_ref().unwrap();
+            let sha256 = source.sha256.as_deref().unwrap();
+            assert!(world.memory.has_answered(sha256), "{row:?}");
+            // Amazon Payment Services names no request.
+            assert_eq!(source.request_id.is_some(), object.account.as_str() != "pay", "{row:?}");
+        }
+        let digests: Vec<_> = history.iter().map(|row| &row.source).collect();
+        assert!(digests.windows(2).all(|pair| pair[0] != pair[1]), "{digests:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_declined_refund_says_how_else_to_pay_the_buyer_back() {
     let steps = r#"[{ after_s = 7000, state = "Declined", reason = "AmazonRejected" }]"#;
     let populations = ["shop", "old-shop"].map(|account| population(account, "refund", 1, steps));

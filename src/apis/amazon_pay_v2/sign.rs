@@ -3,10 +3,10 @@
 //! Owns: the canonical request, the string to sign, both algorithms. The key is that of [`super::key`].
 //! Must never know: the time, the network, what a request is for. Pure.
 
-use aws_lc_rs::digest;
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaPssSaltLength, RsaSignatureEncoding};
 
 use crate::apis::transport::Method;
+use crate::text::sha256;
 
 /// RSASSA-PSS with SHA-256. The two differ only in the length of the salt (section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Canonical {
         let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
         let signed_headers = names.join(";");
         let header_lines: String = lines.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let body_hash = hex_sha256(body);
+        let body_hash = sha256(body);
         let text =
             format!("{}\n{path}\n{query}\n{header_lines}\n{signed_headers}\n{body_hash}", method.as_str());
         Canonical { text, signed_headers }
@@ -74,7 +74,7 @@ impl Canonical {
 
     /// The text that the signature covers.
     pub fn string_to_sign(&self, algorithm: Algorithm) -> String {
-        format!("{}\n{}", algorithm.label(), hex_sha256(self.text.as_bytes()))
+        format!("{}\n{}", algorithm.label(), sha256(self.text.as_bytes()))
     }
 }
 
@@ -122,14 +122,6 @@ fn encode(text: &str, encoded: &mut String) {
 fn push_hex(byte: u8, digits: &[u8; 16], text: &mut String) {
     text.push(char::from(digits[usize::from(byte >> 4)]));
     text.push(char::from(digits[usize::from(byte & 15)]));
-}
-
-fn hex_sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
-        push_hex(*byte, b"0123456789abcdef", &mut text);
-    }
-    text
 }
 
 /// The value of the `authorization` header, exactly as section 2.2 shows it.

@@ -18,6 +18,7 @@ use crate::apis::decoding::decode;
 use crate::apis::marks::Marks;
 use crate::apis::transport::{Response, failure_of_status};
 use crate::payments::observation::{Failure, Observation};
+use crate::text::sha256;
 
 use scalar::Object;
 
@@ -50,6 +51,7 @@ pub fn read(
     // Keep the id as it was enrolled, which may differ in case.
     id.clone_into(&mut observation.id);
     observation.request_id = request_id;
+    observation.answer_sha256 = Some(sha256(&response.body));
     Ok(observation)
 }
 
@@ -70,6 +72,7 @@ pub fn read_made(
         return Err(garbled("the answer is about another object".to_owned()));
     }
     observation.request_id = request_id;
+    observation.answer_sha256 = Some(sha256(&response.body));
     Ok(observation)
 }
 

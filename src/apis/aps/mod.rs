@@ -59,6 +59,7 @@ use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
+use crate::text::sha256;
 
 /// The only kind of object.
 pub const ORDER: &str = "aps-order";
@@ -177,7 +178,7 @@ impl Aps {
             return Err(NotSent::WritesForbidden);
         }
         if step == Step::Upload {
-            if sign::sha256(bytes) != batch.file_sha256 {
+            if sha256(bytes) != batch.file_sha256 {
                 return Err(NotSent::OtherFile);
             }
             if bytes.len() > file::LONGEST_FILE_BYTES {

@@ -10,7 +10,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
-use crate::text::hex;
+use crate::text::{hex, sha256};
 
 /// Parameters in the order in which they are signed: bytewise by name, so that `_` comes before lower-case
 /// letters and `batch_id` before `batch_reference` (section 4.1, step 2).
@@ -75,7 +75,7 @@ impl Signer {
     pub fn sign(&self, parameters: &Parameters) -> String {
         let text = self.wrapped(parameters);
         match self.algorithm {
-            Algorithm::Sha256 => hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
+            Algorithm::Sha256 => sha256(text.as_bytes()),
             Algorithm::Sha512 => hex(digest::digest(&digest::SHA512, text.as_bytes()).as_ref()),
             Algorithm::Hmac256 => self.keyed(hmac::HMAC_SHA256, &text),
             Algorithm::Hmac512 => self.keyed(hmac::HMAC_SHA512, &text),
@@ -147,12 +147,6 @@ pub fn signed_text(value: &Value) -> String {
             format!("{{{}}}", fields.join(", "))
         }
     }
-}
-
-/// The SHA-256 of some bytes, in lower-case hexadecimal. It ties a file to its batch, because the provider's
-/// signature does not (section 4.1, "The uploaded file").
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

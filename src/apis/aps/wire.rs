@@ -18,6 +18,7 @@ use crate::apis::transport::failure_of_status;
 use crate::payments::money::{Amounts, Currency, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Failure, Observation};
+use crate::text::sha256;
 
 /// The most bytes of an answer about one order; the documented fields have fewer than 2,000.
 pub const LONGEST_BODY_BYTES: usize = 64 * 1024;
@@ -213,7 +214,8 @@ pub fn read(
     if outcome.as_str() != ANSWERED {
         return Err(failure(&outcome));
     }
-    observe(settings, asked, opened).map_err(garbled)
+    let observation = observe(settings, asked, opened).map_err(garbled)?;
+    Ok(Observation { answer_sha256: Some(sha256(body)), ..observation })
 }
 
 /// What a failure of the query itself means. It says nothing about a payment (section 5.5).
@@ -266,6 +268,7 @@ fn observe(settings: &Settings, asked: &ObjectId, opened: Opened) -> Result<Obse
         environment: None,
         evidence: evidence(fields),
         request_id: None,
+        answer_sha256: None,
         marks: marks.into_list(),
     })
 }

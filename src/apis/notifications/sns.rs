@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use sns_verifier::{AgeBound, IssuerUrl, Kind, Limits, Message, Refusal, Topic};
 
@@ -78,7 +77,7 @@ impl Sealed {
     /// into other fields is the same message.
     pub fn key(&self) -> String {
         let text = self.message.signed_text();
-        crate::text::hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+        crate::text::sha256(text.as_bytes())
     }
 
     /// What is inside. Trust it only after [`Sealed::verify`].

@@ -44,6 +44,7 @@ pub(in crate::events) fn found(
         seen_at: now,
         note: "polled".to_owned(),
         stored_cause: Some(Cause::Polled),
+        source: None,
     };
     record.observed = Some(Observed { observation, phase, since: now, seen_at: now });
     (record, row)

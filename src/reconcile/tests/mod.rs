@@ -161,6 +161,7 @@ fn observed(id: &ObjectId) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        answer_sha256: None,
         marks: Vec::new(),
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn row(id: &str, from: Option<&str>, to: &str, seconds: i64) -> Trans
         seen_at: at(seconds),
         note: "polled".to_owned(),
         stored_cause: None,
+        source: None,
     }
 }
 
@@ -176,6 +177,7 @@ fn observation(row: &Transition) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        answer_sha256: None,
         marks: Vec::new(),
     }
 }

@@ -84,6 +84,7 @@ pub(super) fn seen(
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        answer_sha256: None,
         marks: Vec::new(),
     };
     Record {
@@ -113,6 +114,7 @@ pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transitio
         seen_at: now,
         note: "polled".to_owned(),
         stored_cause: None,
+        source: None,
     }
 }
 

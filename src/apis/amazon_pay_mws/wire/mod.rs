@@ -26,6 +26,7 @@ use crate::apis::marks::Marks;
 use crate::payments::money::{Amounts, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Child, Failure, Observation};
+use crate::text::sha256;
 
 /// The longest state word, reason code or id. The longest documented word has 26 letters, an id 27.
 const LONGEST_WORD_BYTES: usize = 64;
@@ -60,6 +61,7 @@ pub(in crate::apis::amazon_pay_mws) fn read_object(
     if observation.request_id.is_none() {
         observation.request_id = header_request_id.and_then(safe_request_id);
     }
+    observation.answer_sha256 = Some(sha256(body));
     Ok(observation)
 }
 
@@ -151,6 +153,7 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
         is_soft_decline: marks.take(truth(details, "SoftDecline")),
         evidence,
         request_id: request_id(root),
+        answer_sha256: None,
         marks: marks.into_list(),
     })
 }

@@ -83,7 +83,7 @@ fn example_3(date: &'static str, more: &[(&'static str, &'static str)]) -> Canon
 }
 
 fn check(canonical: &Canonical, bytes: usize, sha256: &str) {
-    assert_eq!(hex_sha256(canonical.text.as_bytes()), sha256, "{}", canonical.text);
+    assert_eq!(super::sha256(canonical.text.as_bytes()), sha256, "{}", canonical.text);
     assert_eq!(canonical.text.len(), bytes);
 }
 
@@ -102,7 +102,7 @@ fn the_sheet_s_examples_and_the_node_sdk_s_own_requests_come_out_byte_for_byte()
 #[test]
 fn the_string_to_sign_is_label_and_digest() {
     let digest_of =
-        |canonical: &Canonical, algorithm| hex_sha256(canonical.string_to_sign(algorithm).as_bytes());
+        |canonical: &Canonical, algorithm| super::sha256(canonical.string_to_sign(algorithm).as_bytes());
     let get = example_1(COMPACT_DATE, &[]);
     assert_eq!(
         get.string_to_sign(Algorithm::PssV2),
@@ -145,7 +145,7 @@ fn official(method: Method, path: &str, parameters: &[(&str, &str)]) -> String {
     let headers = headers("20180524T223710Z", "official");
     let query = canonical_query(parameters);
     let canonical = Canonical::new(method, &canonical_path(path), &query, &headers, b"");
-    hex_sha256(canonical.text.as_bytes())
+    super::sha256(canonical.text.as_bytes())
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub(super) fn read(object_kind: ObjectKind, body: &[u8]) -> Result<Observation, 
         environment,
         evidence: reader.evidence,
         request_id: None,
+        answer_sha256: None,
         marks: reader.marks.into_list(),
     })
 }

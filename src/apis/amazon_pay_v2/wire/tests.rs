@@ -267,8 +267,9 @@ fn a_byte_order_mark_or_bytes_that_are_no_letter_hide_no_decline() {
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
     let wide =
         |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    assert_eq!(of(marked(&declined()), 200).unwrap(), charge(&declined()).unwrap());
-    assert_eq!(of(wide(&declined()), 200).unwrap(), charge(&declined()).unwrap());
+    for body in [marked(&declined()), wide(&declined())] {
+        assert!(of(body, 200).unwrap().says_the_same(&charge(&declined()).unwrap()));
+    }
     for error in
         [marked("{\"reasonCode\":\"RequestThrottled\"}"), wide("{\"reasonCode\":\"RequestThrottled\"}")]
     {
@@ -430,6 +431,6 @@ proptest! {
         fields.sort_by_key(|(place, _)| order.get(*place).copied());
         let shuffled: serde_json::Map<_, _> = fields.into_iter().map(|(_, field)| field).collect();
         let body = serde_json::to_string(&shuffled).unwrap();
-        prop_assert_eq!(charge(&body).unwrap(), charge(CHARGE).unwrap());
+        prop_assert!(charge(&body).unwrap().says_the_same(&charge(CHARGE).unwrap()));
     }
 }

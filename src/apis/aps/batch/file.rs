@@ -9,7 +9,7 @@ use super::Rules;
 use super::column::{ALWAYS, Column, ColumnMap};
 use super::input::InputRow;
 use super::row::Row;
-use crate::apis::aps::sign::sha256;
+use crate::text::sha256;
 
 pub use crate::apis::aps::rules::AmountForm;
 

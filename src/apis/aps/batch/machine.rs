@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, Said};
 use super::file::BatchFile;
 use crate::apis::aps::code::Code;
-use crate::apis::aps::sign::sha256;
+use crate::text::sha256;
 use crate::time::later;
 
 pub use row::{BatchRow, RowFate};

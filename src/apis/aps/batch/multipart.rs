@@ -2,7 +2,7 @@
 //!
 //! Owns: boundaries and parts. Must never know: what the parts mean.
 
-use crate::apis::aps::sign::sha256;
+use crate::text::sha256;
 
 /// A boundary that does not occur in the file. The same file always has the same boundary.
 pub fn boundary(file: &[u8]) -> String {

@@ -65,8 +65,8 @@ fn json(settings: &Settings, command: &str, reference: &str, batch_id: Option<&s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apis::aps::sign::sha256;
     use crate::apis::aps::tests::settings;
+    use crate::text::sha256;
 
     fn of_the_sample() -> Settings {
         Settings {

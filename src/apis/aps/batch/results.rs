@@ -89,7 +89,7 @@ pub fn read(text: &str) -> Result<Results, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apis::aps::sign::sha256;
+    use crate::text::sha256;
     use proptest::prelude::*;
 
     const SAMPLE: &str = "Line_Number,response_code,response_message,status,eci,fort_id,merchant_reference,amount,card_number,expiry_date,currency\n\

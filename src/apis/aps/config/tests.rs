@@ -33,9 +33,9 @@ fn a_whole_section_has_the_sheets_provisional_choices() {
     assert!(!settings.batch.is_file_signed && !settings.batch.patience.is_processed_with_row_errors);
     assert_eq!(settings.batch.patience.first_poll, Duration::from_secs(15));
     let signature = settings.request_signer.sign(&Parameters::new());
-    assert_eq!(signature, crate::apis::aps::sign::sha256(b"PASSPASS"));
+    assert_eq!(signature, crate::text::sha256(b"PASSPASS"));
     let signature = settings.response_signer.sign(&Parameters::new());
-    assert_eq!(signature, crate::apis::aps::sign::sha256(b"RESPRESP"));
+    assert_eq!(signature, crate::text::sha256(b"RESPRESP"));
     assert!(!format!("{settings:?}").contains("PASS"));
 }
 

@@ -126,6 +126,7 @@ fn observed(state: &str, hours: i64) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: Some("r-1".to_owned()),
+        answer_sha256: None,
         marks: Vec::new(),
     }
 }
