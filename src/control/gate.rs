@@ -91,7 +91,8 @@ impl Gate {
             && !text(&head.headers, &CONTENT_TYPE).is_some_and(is_json)
         {
             let remedy = "send it with content-type: application/json";
-            return Err(Problem::new(Cause::Malformed, "the body does not say that it is JSON", remedy));
+            let detail = "the body does not say that it is JSON";
+            return Err(Problem::new(Cause::UnsupportedMediaType, detail, remedy));
         }
         let shown = text(&head.headers, &AUTHORIZATION);
         if shown.is_none() && head.uri.path().starts_with(OPEN) {
@@ -216,9 +217,9 @@ mod tests {
             (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "cross-site")]),
             (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "same-site")]),
             (Ok("token:connect"), "GET", "/-/ready", &[local, ("sec-fetch-site", "none")]),
-            (Err(400), "POST", "/v1/reload", &[local, ("authorization", read)]),
+            (Err(415), "POST", "/v1/reload", &[local, ("authorization", read)]),
             (
-                Err(400),
+                Err(415),
                 "POST",
                 "/v1/reload",
                 &[local, ("authorization", read), ("content-type", "text/plain")],

@@ -22,7 +22,10 @@ pub mod service;
 pub mod verbs;
 
 pub mod client;
+mod conditions;
 mod gate;
+mod live;
+pub mod openapi;
 mod places;
 mod routes;
 pub mod server;

@@ -140,7 +140,7 @@ impl Server {
             answer: self.options.answer_timeout,
             slow_answer: self.options.slow_answer_timeout,
         };
-        let router = router(service, patience);
+        let router = router(service, patience, stop.clone());
         let places = Places::new(self.options.connections_max, self.options.connections_reserved);
         let owner = std::fs::symlink_metadata(&self.options.path).map(|facts| facts.uid()).ok();
         let connections = TaskTracker::new();

@@ -80,6 +80,8 @@ pub struct Rooms {
     pub nightly: Timetable,
     /// The time zone of the schedules, as the configuration spells it.
     pub zone_name: String,
+    /// The configuration as it is written, without what could be a secret.
+    pub config: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Facts about the process.
@@ -151,6 +153,8 @@ pub struct Service {
     pub rooms: Arc<dyn Fn() -> Arc<Rooms> + Send + Sync>,
     /// The process around them.
     pub process: Arc<dyn Process>,
+    /// The only revision that an object may have to be changed, for a request that says so.
+    pub expected_revision: Option<u64>,
 }
 
 impl Service {

@@ -61,7 +61,7 @@ impl Tcp {
             answer: limits.answer_timeout,
             slow_answer: limits.slow_answer_timeout,
         };
-        let router = router(service, patience);
+        let router = router(service, patience, stop.clone());
         let (slots, connections) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), TaskTracker::new());
         loop {
             let slot = tokio::select! {

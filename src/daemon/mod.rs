@@ -341,6 +341,7 @@ impl Daemon {
             routes: Arc::clone(&self.routes),
             rooms: Arc::new(move || Arc::clone(&present(&rooms).shared)),
             process: Arc::clone(self) as Arc<dyn Process>,
+            expected_revision: None,
         }
     }
 

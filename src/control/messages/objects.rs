@@ -14,7 +14,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Observed, Transition};
 
 /// An object as an operator names it: `account/kind/id`, `kind/id` or only the id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selector {
     /// The account, if given.
@@ -82,27 +82,27 @@ impl std::str::FromStr for Selector {
 }
 
 /// Everything about this object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Show(pub Selector);
 
 /// Why this object is in its current state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Explain(pub Selector);
 
 /// Stop watching this object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Forget(pub Selector);
 
 /// Accept this object, which is in doubt, as the provider shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Accept(pub Selector);
 
 /// Objects to watch from now on, at most [`super::BATCH_LINES_MAX`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Enrol {
     /// One object per line.
     pub lines: Vec<EnrolmentRequest>,
@@ -118,12 +118,12 @@ impl From<Vec<EnrolmentRequest>> for Enrol {
 }
 
 /// An object to watch from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct EnrolOne(pub EnrolmentRequest);
 
 /// The outcome of one line of an enrolment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrolOutcome {
     /// Watched from now on.
@@ -139,7 +139,7 @@ pub enum EnrolOutcome {
 }
 
 /// The result of one line of an enrolment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EnrolResult {
     /// The number of the line, as given.
     pub line: u64,
@@ -154,7 +154,7 @@ pub struct EnrolResult {
 }
 
 /// Which records to list. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListRequest {
     /// Of this account.
@@ -187,7 +187,7 @@ pub struct ListRequest {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Listing<Item> {
     /// The rows.
     pub items: Vec<Item>,
@@ -196,8 +196,11 @@ pub struct Listing<Item> {
 }
 
 /// Everything about one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Shown {
+    /// Grows with every change of what is known.
+    #[serde(default)]
+    pub revision: u64,
     /// What is known and pending.
     pub object: WatchedObject,
     /// The provider's last good answer; none before the first.
@@ -209,7 +212,7 @@ pub struct Shown {
 }
 
 /// Explains the current state of an object, in plain sentences.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// Which object.
     pub object: ObjectRef,
@@ -240,7 +243,7 @@ pub struct Explanation {
 }
 
 /// The result of a request to stop watching.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Forgotten {
     /// Which object.
     pub object: String,
@@ -249,7 +252,7 @@ pub struct Forgotten {
 }
 
 /// The result of accepting an object in doubt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AcceptedObject {
     /// Which object.
     pub object: String,

@@ -2,6 +2,8 @@
 
 mod access;
 mod audit;
+mod conditional;
+mod live;
 mod silences;
 mod socket;
 mod verbs;

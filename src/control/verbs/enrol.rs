@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Incoming, JSON_LINES, Outgoing, Reply, Role, Spec, Verb, wire};
+use super::{Form, Incoming, JSON_LINES, OBJECT, Outgoing, Reply, Role, Spec, Verb, wire};
 use crate::control::audit::Subject;
 use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
 use crate::control::fields::Field;
@@ -35,6 +35,10 @@ impl Verb for Enrol {
         service.enrol_lines(self).await
     }
 
+    fn form() -> Form {
+        Form::of::<Enrol>().body::<EnrolmentRequest>(&[JSON_LINES]).answer::<EnrolResult>(JSON_LINES)
+    }
+
     fn write(&self) -> Outgoing {
         let body = write(&self.lines);
         Outgoing { path: Self::SPEC.path.to_owned(), query: Vec::new(), media_type: JSON_LINES, body }
@@ -45,7 +49,7 @@ impl Verb for Enrol {
     }
 
     fn reply(answer: &Self::Answer) -> Reply {
-        Reply { status: 200, media_type: JSON_LINES, body: write(answer) }
+        Reply::new(200, JSON_LINES, write(answer))
     }
 
     fn understand(body: &[u8]) -> Result<Self::Answer, String> {
@@ -58,8 +62,11 @@ impl Verb for Enrol {
 /// accepted.
 impl Verb for EnrolOne {
     type Answer = EnrolResult;
-    const SPEC: Spec = Spec::put("/v1/tracked/{account}/{kind}/{id}", Role::Enrol)
+    const SPEC: Spec = Spec::put(OBJECT, Role::Enrol)
         .command("enrol", "Watch one object; the body has its details.")
+        .operation("enrol-one")
+        .conditional()
+        .refuses(&[Cause::Conflict, Cause::Unprocessable])
         .repeated();
 
     fn subject(&self) -> Subject {
@@ -68,6 +75,10 @@ impl Verb for EnrolOne {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<EnrolResult> {
         service.enrol_one(self.0).await
+    }
+
+    fn form() -> Form {
+        Form::of::<EnrolOne>().statuses(&[200, 201])
     }
 
     fn read(incoming: &Incoming) -> Answer<EnrolOne> {
