@@ -188,6 +188,9 @@ fn operation(verbs: &[Described], schemas: &Schemas, problem: &Value) -> Value {
     if matches!(first.method, Method::Put | Method::Post) {
         causes.extend(WITH_BODY);
     }
+    if first.path.contains('{') {
+        causes.push(Cause::NotFound);
+    }
     if first.is_conditional {
         causes.push(Cause::PreconditionFailed);
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Extension, RawPathParams, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -93,12 +94,15 @@ async fn answer(
     entries: Vec<&'static Entry>,
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
     let conditions = Conditions::of(request.headers());
     let last_event = request.headers().get(LAST_EVENT_ID).cloned();
     let query = request.uri().query().unwrap_or_default().to_owned();
+    let parameters = parameters.map_err(|wrong| {
+        Problem::new(Cause::Malformed, format!("the path: {}", wrong.body_text()), "write it in UTF-8")
+    })?;
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
     let permitted = state.service.permit(&caller, weakest, entries[0].spec.path);

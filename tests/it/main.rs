@@ -64,6 +64,7 @@ mod service_status;
 mod sns;
 mod sns_agreement;
 mod sns_differences;
+mod socket_activation;
 mod spool;
 mod start_process;
 mod stories;

@@ -30,6 +30,8 @@ async fn every_answer_of_a_daemon_is_one_that_its_description_names() {
     let mut command = Command::new(python.with_file_name("schemathesis"));
     command
         .current_dir(host.folder.path())
+        .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/openapi"))
+        .env("SCHEMATHESIS_HOOKS", "hooks")
         .args(["run", concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")])
         .args(["--url", &format!("http://{address}")])
         .args(["--header", &format!("Authorization: Bearer {TOKEN}")])

@@ -3,8 +3,8 @@
 //! Owns: that form. Must never know: any one verb, how the description is written.
 
 use serde_json::{Value, json};
-use utoipa::openapi::{RefOr, Schema};
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::{JSON, Verb};
 
