@@ -99,6 +99,9 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let conditions = Conditions::of(request.headers());
     let last_event = request.headers().get(LAST_EVENT_ID).cloned();
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let parameters = parameters.map_err(|wrong| {
         Problem::new(Cause::Malformed, format!("the path: {}", wrong.body_text()), "write it in UTF-8")
@@ -121,7 +124,7 @@ async fn answer(
         }
     };
     let limit = if entry.spec.is_slow { state.patience.slow_answer } else { state.patience.answer };
-    let incoming = Incoming { parameters, query, body };
+    let incoming = Incoming { parameters, query, media_type, body };
     let Some(run) = entry.run else {
         return stream(&state, caller, entry, last_event).await;
     };

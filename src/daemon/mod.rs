@@ -354,6 +354,7 @@ impl Daemon {
             routes: Arc::clone(&self.routes),
             rooms: Arc::new(move || Arc::clone(&present(&rooms).shared)),
             process: Arc::clone(self) as Arc<dyn Process>,
+            read_table: crate::intake::table,
             expected_revision: None,
         }
     }

@@ -45,9 +45,13 @@ async fn the_examples_for_curl_work() {
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", &file]).current_dir(host.folder.path());
     let said = output(command).await;
-    for part in
-        ["\"outcome\":\"new\"", "P02-1234567-1234567-R123457", "\"next_cursor\":null", "\"objects\":1"]
-    {
+    for part in [
+        "\"outcome\":\"new\"",
+        "P02-1234567-1234567-R123457",
+        "P02-1234567-1234567-C123459",
+        "\"next_cursor\":null",
+        "\"objects\":1",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     // A poll may come in between.

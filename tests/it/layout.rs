@@ -139,6 +139,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "access",
+            "intake",
             "spool",
             "clock",
             "time",

@@ -109,11 +109,23 @@ pub struct Enrol {
     /// Lines that could not be read, in order, each with its index among the results.
     #[serde(skip)]
     pub unreadable: Vec<(usize, EnrolResult)>,
+    /// A table (CSV) instead of lines, not read yet.
+    #[serde(skip)]
+    pub table: Option<Vec<u8>>,
+}
+
+impl Enrol {
+    /// Adds a line that could not be read.
+    pub fn add_unreadable(&mut self, line: u64, reason: String) {
+        let place = self.lines.len() + self.unreadable.len();
+        let result = EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason: Some(reason) };
+        self.unreadable.push((place, result));
+    }
 }
 
 impl From<Vec<EnrolmentRequest>> for Enrol {
     fn from(lines: Vec<EnrolmentRequest>) -> Enrol {
-        Enrol { lines, unreadable: Vec::new() }
+        Enrol { lines, ..Enrol::default() }
     }
 }
 

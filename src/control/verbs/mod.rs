@@ -41,6 +41,8 @@ pub const OBJECT: &str = "/v1/tracked/{account}/{kind}/{id}";
 
 /// The media type of JSON Lines.
 pub const JSON_LINES: &str = "application/x-ndjson";
+/// The media type of a table.
+pub const CSV: &str = "text/csv";
 
 /// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +209,8 @@ pub struct Incoming {
     pub parameters: Vec<(String, String)>,
     /// The raw query of the URL.
     pub query: String,
+    /// The media type of the body, in lower case and without parameters; empty if none is given.
+    pub media_type: String,
     /// The body.
     pub body: Vec<u8>,
 }
