@@ -16,7 +16,7 @@ use crate::payments::object::AccountName;
 pub type Labels = BTreeMap<String, String>;
 
 /// Conditions that an alert must meet, all of them. An empty one is met by every alert.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Matchers {
     /// It concerns one of these accounts.
@@ -43,9 +43,11 @@ pub struct Matchers {
         serialize_with = "write_money",
         deserialize_with = "read_money"
     )]
+    #[schema(value_type = Option<String>)]
     pub min_amount: Option<Money>,
     /// Its account has these labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
 }
 

@@ -31,7 +31,7 @@ const PREFIX: &str = "silence/";
 const PAGE: usize = 1_000;
 
 /// Holds alerts back for a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Silence {
     /// Its number, counted from 1.
     pub number: u64,
@@ -54,7 +54,7 @@ pub struct Silence {
 }
 
 /// The early end of a silence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Ended {
     /// When.
     pub at: Timestamp,

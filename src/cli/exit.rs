@@ -94,8 +94,12 @@ impl From<Problem> for Failed {
     fn from(problem: Problem) -> Failed {
         let exit = match problem.cause {
             Cause::NotFound => Exit::NoInput,
-            Cause::Malformed | Cause::Ambiguous | Cause::WrongMethod => Exit::Usage,
-            Cause::Unprocessable | Cause::Conflict | Cause::TooLarge => Exit::Data,
+            Cause::Malformed | Cause::Ambiguous | Cause::UnsupportedMediaType | Cause::WrongMethod => {
+                Exit::Usage
+            }
+            Cause::Unprocessable | Cause::Conflict | Cause::PreconditionFailed | Cause::TooLarge => {
+                Exit::Data
+            }
             Cause::Forbidden | Cause::Unauthenticated => Exit::NotAllowed,
             Cause::TooSlow | Cause::TooMany => Exit::TryLater,
             Cause::Unavailable => Exit::Unavailable,

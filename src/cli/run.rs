@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use listenfd::ListenFd;
+
 use super::exit::{Exit, Failed};
 use super::finish;
 use super::local::{config_failed, start_failed};
@@ -23,13 +25,18 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
     let config = config::load(path, &surroundings).map_err(|error| config_failed(&error))?;
     telemetry::start(log_format(&config, arguments.log), &config.log.filter)
         .map_err(|error| Failed::new(Exit::Config, error, "see log.filter in config.toml"))?;
+    // Before there are other threads: taking the sockets changes the environment.
+    let opened = ListenFd::from_env().take_unix_listener(0).map_err(|error| {
+        let what = format!("what the service manager opened is not the socket of the operators: {error}");
+        Failed::new(Exit::Config, what, "see ListenStream= in reconciled.socket")
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
     let ended = runtime.block_on(async {
         let outside = Outside::real(SystemClock::shared(), surroundings, &config.http)?;
-        daemon::run(config, outside).await
+        daemon::run(config, outside, opened).await
     });
     // Tasks that still hang are not awaited: everything important is on disk.
     runtime.shutdown_background();

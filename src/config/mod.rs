@@ -30,6 +30,7 @@ mod notifications;
 mod plain;
 mod poll;
 mod provider_reports;
+mod redacted;
 mod renamed;
 mod section;
 mod spool;
@@ -86,6 +87,8 @@ pub struct Config {
     pub reports: reports::config::ReportsConfig,
     /// Keys that are written by an old name, each with its present one.
     pub renamed: Vec<String>,
+    /// Everything as it is written, without what could be a secret.
+    pub shown: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Config {
@@ -251,6 +254,7 @@ fn read(
     };
     let lines = Lines::read(text);
     let renamed = renamed::rename(&mut table, &lines);
+    let shown = redacted::table(&table);
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
@@ -325,6 +329,7 @@ fn read(
                 spool,
                 reports,
                 renamed,
+                shown,
             })
         }
         _ => None,

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Field, meaning, meant};
 use super::watched::WatchedObject;
@@ -35,6 +37,45 @@ pub struct EnrolmentRequest {
     pub id: ObjectId,
     /// What the shop knows about it.
     pub details: Details,
+}
+
+/// The form of an [`EnrolmentRequest`] as JSON, for the API's description.
+#[derive(ToSchema)]
+#[schema(as = EnrolmentRequest)]
+#[allow(dead_code, reason = "only its description is used")]
+struct Line {
+    /// The number of the line; where it stands unless given.
+    line: Option<u64>,
+    /// Your name of the account. Determined from the format of the id unless given.
+    account: Option<AccountName>,
+    /// The kind: `charge`, `refund`, ... Determined from the format of the id unless given.
+    kind: Option<Kind>,
+    /// The provider's id.
+    id: ObjectId,
+    /// The amount, exact, in the currency's main unit: `14.00`. Needs a currency.
+    amount: Option<String>,
+    /// ISO 4217.
+    currency: Option<String>,
+    /// The shop's own reference.
+    #[schema(max_length = 256)]
+    reference: Option<String>,
+    /// When the shop created it, with its zone.
+    created_at: Option<Timestamp>,
+    /// The provider's id of the parent object.
+    #[schema(max_length = 256)]
+    parent: Option<String>,
+}
+
+impl PartialSchema for EnrolmentRequest {
+    fn schema() -> RefOr<Schema> {
+        Line::schema()
+    }
+}
+
+impl ToSchema for EnrolmentRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Line::schemas(schemas);
+    }
 }
 
 /// The raw texts of one line, by field. Absent and blank mean the same.

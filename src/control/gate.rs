@@ -110,13 +110,14 @@ impl Gate {
         self.is_meant(&head.headers)?;
         let is_json = |value: &str| {
             let (media, _) = value.split_once(';').unwrap_or((value, ""));
-            matches!(media.trim(), "application/json" | "application/x-ndjson")
+            matches!(media.trim(), "application/json" | "application/x-ndjson" | "text/csv")
         };
         if matches!(head.method, Method::POST | Method::PUT)
             && !text(&head.headers, &CONTENT_TYPE).is_some_and(is_json)
         {
             let remedy = "send it with content-type: application/json";
-            return Err(Problem::new(Cause::Malformed, "the body does not say that it is JSON", remedy));
+            let detail = "the body does not say that it is JSON";
+            return Err(Problem::new(Cause::UnsupportedMediaType, detail, remedy));
         }
         let shown = text(&head.headers, &AUTHORIZATION);
         if shown.is_none() && head.uri.path().starts_with(OPEN) {
@@ -251,14 +252,19 @@ mod tests {
             (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "cross-site")]),
             (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "same-site")]),
             (Ok("token:connect"), "GET", "/-/ready", &[local, ("sec-fetch-site", "none")]),
-            (Err(400), "POST", "/v1/reload", &[local, ("authorization", read)]),
+            (Err(415), "POST", "/v1/reload", &[local, ("authorization", read)]),
             (
-                Err(400),
+                Err(415),
                 "POST",
                 "/v1/reload",
                 &[local, ("authorization", read), ("content-type", "text/plain")],
             ),
-            (Err(400), "POST", "/v1/enrol", &[local, ("authorization", read), ("content-type", "text/csv")]),
+            (
+                Ok("token:read"),
+                "POST",
+                "/v1/tracked:batch",
+                &[local, ("authorization", read), ("content-type", "text/csv")],
+            ),
             (
                 Ok("token:read"),
                 "POST",

@@ -3,10 +3,13 @@
 //! Owns: the problem's classes, statuses and JSON form. Must never know: which verb failed, HTTP servers.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The classes of problems. The detail holds the provider's or the store's own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = ProblemCause)]
 pub enum Cause {
     /// The request cannot be read.
     Malformed,
@@ -14,6 +17,8 @@ pub enum Cause {
     Unauthenticated,
     /// The caller lacks permission.
     Forbidden,
+    /// The body is of a media type that is not understood there.
+    UnsupportedMediaType,
     /// There is no such object, report, alert or path.
     NotFound,
     /// The path supports only other methods.
@@ -24,6 +29,8 @@ pub enum Cause {
     Conflict,
     /// The id alone names several objects.
     Ambiguous,
+    /// The object is not in the state that the request expects (`If-Match`, `If-None-Match`).
+    PreconditionFailed,
     /// The request is larger than allowed.
     TooLarge,
     /// There were too many requests.
@@ -47,7 +54,9 @@ impl Cause {
             Cause::WrongMethod => 405,
             Cause::TooSlow => 408,
             Cause::Conflict | Cause::Ambiguous => 409,
+            Cause::PreconditionFailed => 412,
             Cause::TooLarge => 413,
+            Cause::UnsupportedMediaType => 415,
             Cause::Unprocessable => 422,
             Cause::TooMany => 429,
             Cause::Internal => 500,
@@ -66,7 +75,9 @@ impl Cause {
             Cause::TooSlow => "too-slow",
             Cause::Conflict => "conflict",
             Cause::Ambiguous => "ambiguous",
+            Cause::PreconditionFailed => "precondition-failed",
             Cause::TooLarge => "too-large",
+            Cause::UnsupportedMediaType => "unsupported-media-type",
             Cause::Unprocessable => "unprocessable",
             Cause::TooMany => "too-many",
             Cause::Internal => "internal",
@@ -74,7 +85,7 @@ impl Cause {
         }
     }
 
-    fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Cause::Malformed => "The request cannot be read",
             Cause::Unauthenticated => "No known token",
@@ -84,11 +95,24 @@ impl Cause {
             Cause::TooSlow => "Too slow",
             Cause::Conflict => "It contradicts what is stored",
             Cause::Ambiguous => "The id names several objects",
+            Cause::PreconditionFailed => "It has changed",
             Cause::TooLarge => "The request is too large",
+            Cause::UnsupportedMediaType => "The body is of another media type",
             Cause::TooMany => "Too many requests",
             Cause::Unprocessable => "The content of the request is invalid",
             Cause::Internal => "Internal error",
             Cause::Unavailable => "Not available now",
+        }
+    }
+}
+
+impl Cause {
+    /// How many seconds to wait before trying again, if that may help.
+    pub(super) fn retry_after(self) -> Option<&'static str> {
+        match self {
+            Cause::Unavailable => Some("5"),
+            Cause::TooMany => Some("1"),
+            _ => None,
         }
     }
 }
@@ -114,20 +138,47 @@ impl Problem {
     pub fn new(cause: Cause, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
         Problem { cause, detail: detail.into(), remedy: remedy.into(), candidates: Vec::new() }
     }
+
+    /// What the path names is not as the request expects.
+    pub(super) fn changed(what: &str) -> Problem {
+        let detail = format!("{what} is not what the request expects (If-Match, If-None-Match)");
+        Problem::new(Cause::PreconditionFailed, detail, "read it again, then decide again")
+    }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A rejected or failed request (RFC 9457).
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
 struct Wire {
+    /// The class, as a URI: `urn:reconciled:problem:not-found`.
     #[serde(rename = "type")]
     uri: String,
+    /// The class, in words.
     title: String,
+    /// The HTTP status.
     status: u16,
+    /// The class.
     cause: Cause,
+    /// What is wrong with this particular request.
     detail: String,
+    /// What to do about it; may be empty.
     #[serde(default)]
     remedy: String,
+    /// The objects that could be meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<String>,
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Wire::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Wire::schemas(schemas);
+    }
 }
 
 impl From<Problem> for Wire {

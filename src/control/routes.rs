@@ -6,21 +6,27 @@
 //!
 //! Owns: HTTP. Must never know: any one verb, sockets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Extension, RawPathParams, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::StreamExt;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::audit::Subject;
+use super::conditions::{Conditions, tag};
+use super::live::{self, EVENT_STREAM, STREAMS_MAX};
 use super::problem::{Cause, Problem};
 use super::service::Service;
-use super::verbs::{Entry, Incoming, Method, Reply, TABLE, meant};
+use super::verbs::{Entry, Incoming, JSON, Method, OBJECT, Reply, TABLE, meant};
 use crate::access::{Caller, Role};
 
 /// How many bytes of a body that is too large are still read.
@@ -28,6 +34,8 @@ const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The largest body of a caller who may do nothing at that path: enough to say what was refused.
 const STRANGERS_BODY_BYTES_MAX: usize = 64 * 1024;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How long the server waits.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +52,14 @@ pub(super) struct Patience {
 struct AppState {
     service: Service,
     patience: Patience,
+    /// Cancelled when the server stops.
+    stop: CancellationToken,
+    /// How many more may follow the live events.
+    streams: Arc<Semaphore>,
 }
 
 /// One route for each method and path of the table. Verbs that share a path are distinguished by their tag.
-pub(super) fn router(service: Service, patience: Patience) -> Router {
+pub(super) fn router(service: Service, patience: Patience, stop: CancellationToken) -> Router {
     let mut addresses: Vec<(Method, &str)> =
         TABLE.iter().map(|entry| (entry.spec.method, entry.spec.path)).collect();
     addresses.dedup();
@@ -60,10 +72,12 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
             move |state, caller, parameters, request| answer(entries, state, caller, parameters, request);
         router = router.route(&route, on(filter(method), handler));
     }
-    router
-        .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(AppState { service, patience })
+    router.fallback(nowhere).method_not_allowed_fallback(wrong_method).with_state(AppState {
+        service,
+        patience,
+        stop,
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+    })
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -80,10 +94,18 @@ async fn answer(
     entries: Vec<&'static Entry>,
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let conditions = Conditions::of(request.headers());
+    let last_event = request.headers().get(LAST_EVENT_ID).cloned();
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
     let query = request.uri().query().unwrap_or_default().to_owned();
+    let parameters = parameters.map_err(|wrong| {
+        Problem::new(Cause::Malformed, format!("the path: {}", wrong.body_text()), "write it in UTF-8")
+    })?;
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
     let permitted = state.service.permit(&caller, weakest, entries[0].spec.path);
@@ -102,22 +124,105 @@ async fn answer(
         }
     };
     let limit = if entry.spec.is_slow { state.patience.slow_answer } else { state.patience.answer };
-    let incoming = Incoming { parameters, query, body };
-    let answering = (entry.run)(state.service.clone(), caller, incoming);
-    let Reply { status, media_type, body } = within(&state, limit, answering).await?;
-    Ok(typed(status, media_type, body))
+    let incoming = Incoming { parameters, query, media_type, body };
+    let Some(run) = entry.run else {
+        return stream(&state, caller, entry, last_event).await;
+    };
+    let is_read = entry.spec.method == Method::Get;
+    let answering = async {
+        let service = match !is_read && conditions.are_given() {
+            true => service_if(&state, &conditions, entry, &caller, &incoming).await?,
+            false => state.service.clone(),
+        };
+        run(service, caller, incoming).await
+    };
+    let Reply { status, media_type, body, .. } = within(&state, limit, answering).await?;
+    if entry.spec.method == Method::Put && conditions.ask_for_new() && status != 201 {
+        // Somebody else was faster.
+        return Err(Problem::changed("the object"));
+    }
+    let tag = (is_read && media_type == JSON).then(|| tag(&body));
+    match tag {
+        None => Ok(typed(status, media_type, body)),
+        Some(tag) => Ok(tagged(typed(status, media_type, body), &tag, &conditions)),
+    }
+}
+
+/// The service for a request that expects a state of the object that its path names, if the object is in that state.
+async fn service_if(
+    state: &AppState,
+    conditions: &Conditions,
+    entry: &Entry,
+    caller: &Caller,
+    incoming: &Incoming,
+) -> Result<Service, Problem> {
+    let is_shown = |entry: &&Entry| entry.spec.method == Method::Get && entry.spec.path == OBJECT;
+    let mut shown = None;
+    if let Some(show) = TABLE.iter().find(is_shown).filter(|_| entry.spec.is_conditional)
+        && let Some(run) = show.run
+    {
+        let named = Incoming { parameters: incoming.parameters.clone(), ..Incoming::default() };
+        shown = match run(state.service.clone(), caller.clone(), named).await {
+            Ok(reply) => Some(reply),
+            Err(problem) if problem.cause == Cause::NotFound => None,
+            Err(problem) => return Err(problem),
+        };
+    }
+    if !conditions.hold(shown.as_ref().map(|reply| tag(&reply.body)).as_deref()) {
+        return Err(Problem::changed("the object"));
+    }
+    let expected_revision = shown.and_then(|reply| reply.revision);
+    Ok(Service { expected_revision, ..state.service.clone() })
+}
+
+/// Answers with the live events, from the one after the last that the caller got.
+async fn stream(
+    state: &AppState,
+    caller: Caller,
+    entry: &Entry,
+    last_event: Option<HeaderValue>,
+) -> Result<Response, Problem> {
+    let path = entry.spec.path;
+    if let Err(refusal) = state.service.permit(&caller, entry.spec.role, path) {
+        state.service.audit.refused(&caller, path, Subject::default(), entry.spec.role).await;
+        return Err(refusal);
+    }
+    let last_seen = match last_event {
+        None => None,
+        Some(value) => {
+            let number = value.to_str().ok().and_then(|text| text.parse().ok());
+            let wrong =
+                || Problem::new(Cause::Malformed, "Last-Event-ID is not the id of an event", "omit it");
+            Some(number.ok_or_else(wrong)?)
+        }
+    };
+    let Ok(permit) = Arc::clone(&state.streams).try_acquire_owned() else {
+        let detail = format!("{STREAMS_MAX} programs follow the events already");
+        return Err(Problem::new(Cause::TooMany, detail, "close another stream"));
+    };
+    let events = live::events(state.service.clone(), caller, path, last_seen, state.stop.clone(), permit);
+    let mut response = typed(200, EVENT_STREAM, Vec::new());
+    *response.body_mut() = Body::from_stream(events);
+    Ok(response)
+}
+
+/// Adds its tag to an answer, or answers without a body if the caller has it already.
+fn tagged(mut response: Response, tag: &str, conditions: &Conditions) -> Response {
+    if conditions.know(tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    let tag = HeaderValue::from_str(tag).expect("a tag is hexadecimal digits");
+    response.headers_mut().insert(ETAG, tag);
+    response
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("messages have text keys only");
         let mut response = typed(self.cause.status(), "application/problem+json", body);
-        let wait = match self.cause {
-            Cause::Unavailable => Some("5"),
-            Cause::TooMany => Some("1"),
-            _ => None,
-        };
-        if let Some(wait) = wait {
+        if let Some(wait) = self.cause.retry_after() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(wait));
         }
         response

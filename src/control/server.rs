@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Poll;
@@ -96,6 +97,18 @@ pub enum BindError {
         /// The file.
         path: PathBuf,
     },
+    /// The service manager opened another one.
+    #[error(
+        "control.socket is {path}, and the service manager opened {given}; make control.socket and ListenStream= equal",
+        path = path.display(),
+        given = given.display()
+    )]
+    Another {
+        /// The socket file of the configuration.
+        path: PathBuf,
+        /// The one that was opened.
+        given: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot {doing} the socket {path}", path = path.display())]
     Io {
@@ -112,7 +125,8 @@ pub enum BindError {
 pub struct Server {
     listener: UnixListener,
     options: Options,
-    identity: (u64, u64),
+    /// Its file, if it must be removed at the end.
+    identity: Option<(u64, u64)>,
 }
 
 impl Server {
@@ -131,7 +145,24 @@ impl Server {
         set_mode(&draft, false).map_err(failed("set the mode of"))?;
         let identity = identity_of(&draft).map_err(failed("inspect"))?;
         std::fs::rename(&draft, &path).map_err(failed("rename"))?;
-        Ok(Server { listener, options, identity })
+        Ok(Server { listener, options, identity: Some(identity) })
+    }
+
+    /// Takes a socket that the service manager has opened. Its file stays when the server stops. Must be called inside a
+    /// tokio runtime.
+    pub fn adopt(listener: StdUnixListener, options: Options) -> Result<Server, BindError> {
+        let path = options.path.clone();
+        let given = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+        if given.as_deref() != Some(path.as_path()) {
+            return Err(BindError::Another { path, given: given.unwrap_or_default() });
+        }
+        // A program that is started to deliver an alert must not inherit it.
+        rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)
+            .map_err(io::Error::from)
+            .and_then(|()| listener.set_nonblocking(true))
+            .and_then(|()| UnixListener::from_std(listener))
+            .map(|listener| Server { listener, options, identity: None })
+            .map_err(|source| BindError::Io { doing: "use", path, source })
     }
 
     /// Serves until it is asked to stop. Then it finishes what is in flight, within its time limit, and removes the
@@ -143,7 +174,7 @@ impl Server {
             answer: self.options.answer_timeout,
             slow_answer: self.options.slow_answer_timeout,
         };
-        let router = router(service, patience);
+        let router = router(service, patience, stop.clone());
         let places = Places::new(self.options.connections_max, self.options.connections_reserved);
         let owner = std::fs::symlink_metadata(&self.options.path).map(|facts| facts.uid()).ok();
         let connections = TaskTracker::new();
@@ -198,7 +229,7 @@ impl Server {
                 tracing::warn!(open = connections.len(), "operators' requests were cut off at shutdown");
             }
         }
-        if identity_of(&self.options.path).is_ok_and(|identity| identity == self.identity) {
+        if self.identity.is_some() && identity_of(&self.options.path).ok() == self.identity {
             let _ = std::fs::remove_file(&self.options.path);
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::audit::Audit;
-use super::messages::{BATCH_LINES_MAX, ClockHealth, Reloaded};
+use super::messages::{BATCH_LINES_MAX, ClockHealth, Enrol, Reloaded};
 use super::problem::{Cause, Problem};
 use crate::access::Access;
 use crate::alerts::Deliverer;
@@ -80,6 +80,8 @@ pub struct Rooms {
     pub nightly: Timetable,
     /// The time zone of the schedules, as the configuration spells it.
     pub zone_name: String,
+    /// The configuration as it is written, without what could be a secret.
+    pub config: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Facts about the process.
@@ -151,6 +153,10 @@ pub struct Service {
     pub rooms: Arc<dyn Fn() -> Arc<Rooms> + Send + Sync>,
     /// The process around them.
     pub process: Arc<dyn Process>,
+    /// Reads a table (CSV) of objects to enrol. The error says why it is none.
+    pub read_table: fn(&[u8]) -> Result<Enrol, String>,
+    /// The only revision that an object may have to be changed, for a request that says so.
+    pub expected_revision: Option<u64>,
 }
 
 impl Service {

@@ -61,7 +61,7 @@ impl Tcp {
             answer: limits.answer_timeout,
             slow_answer: limits.slow_answer_timeout,
         };
-        let router = router(service, patience);
+        let router = router(service, patience, stop.clone());
         let (places, connections) = (Places::new(CONNECTIONS_MAX, 0), TaskTracker::new());
         loop {
             let stream = tokio::select! {

@@ -307,6 +307,7 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock, access: Option<Acces
         reports: Arc::new(reports),
         nightly: Timetable::new("10 0 * * *", zone).unwrap(),
         zone_name: "Europe/Berlin".to_owned(),
+        config: serde_json::Map::default(),
     }
 }
 
@@ -353,6 +354,8 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         routes,
         rooms: Arc::new(move || Arc::clone(&rooms)),
         process: Arc::new(fixture),
+        read_table: |_| Err("tables are read elsewhere".to_owned()),
+        expected_revision: None,
     };
     (service, store)
 }

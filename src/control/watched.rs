@@ -16,7 +16,7 @@ use crate::payments::record::{Details, Quarantine, Record};
 pub const FORMAT: u32 = 1;
 
 /// One watched object (docs/src/commands.md, "One object as JSON").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WatchedObject {
     /// [`FORMAT`].
     pub format: u32,

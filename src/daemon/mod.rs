@@ -4,6 +4,7 @@
 //! any room does its work.
 
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -183,6 +184,18 @@ impl Daemon {
     /// # Errors
     /// When the store, the configuration or the control socket cannot be used.
     pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
+        Daemon::start_with(config, outside, None).await
+    }
+
+    /// The same, with the control socket that the service manager opened, if it did.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub async fn start_with(
+        config: Config,
+        outside: Outside,
+        opened: Option<UnixListener>,
+    ) -> Result<Arc<Daemon>, StartError> {
         let socket = config.control.socket.clone();
         for remark in config.routing_remarks() {
             tracing::warn!("{remark}");
@@ -192,7 +205,7 @@ impl Daemon {
         }
         let (disk, probe) = machine_disk();
         let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
-        daemon.start_base(server::Options::at(&socket)).await?;
+        daemon.start_base(server::Options::at(&socket), opened).await?;
         open_socket(&daemon.rooms().config.control).map_err(|error| StartError::Socket(error.to_string()))?;
         Ok(daemon)
     }
@@ -348,6 +361,8 @@ impl Daemon {
             routes: Arc::clone(&self.routes),
             rooms: Arc::new(move || Arc::clone(&present(&rooms).shared)),
             process: Arc::clone(self) as Arc<dyn Process>,
+            read_table: crate::intake::table,
+            expected_revision: None,
         }
     }
 
@@ -381,11 +396,18 @@ impl Daemon {
     }
 
     /// Starts the loops that live as long as the process.
-    async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
+    async fn start_base(
+        self: &Arc<Self>,
+        socket: server::Options,
+        opened: Option<UnixListener>,
+    ) -> Result<(), StartError> {
         let mut base = self.base.lock().await;
         let limits = socket.clone();
-        let server =
-            server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
+        let server = match opened {
+            Some(opened) => server::Server::adopt(opened, socket),
+            None => server::Server::bind(socket).await,
+        };
+        let server = server.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         if let Some(config) = &self.fixed.tcp {
             let tcp = tcp::open(config).await.map_err(StartError::Socket)?;

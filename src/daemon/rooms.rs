@@ -126,6 +126,7 @@ impl Rooms {
             reports: Arc::new(reports),
             nightly,
             zone_name: config.reports.zone_name.clone(),
+            config: config.shown.clone(),
         };
         Ok(Rooms { config, routes, shared: Arc::new(shared) })
     }

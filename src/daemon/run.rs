@@ -1,5 +1,6 @@
 //! The daemon as a process: it handles signals, notifies the service manager, and ends with a meaningful result.
 
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, PoisonError};
 
 use crate::config::Config;
@@ -19,14 +20,18 @@ pub enum Ended {
     Broken(StoreError),
 }
 
-/// Runs until a signal asks it to stop.
+/// Runs until a signal asks it to stop. `opened` is the control socket, if the service manager opened it.
 ///
 /// # Errors
 /// When it cannot start.
-pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> {
+pub async fn run(
+    config: Config,
+    outside: Outside,
+    opened: Option<UnixListener>,
+) -> Result<Ended, StartError> {
     let (_listener, mut requests) = listen().map_err(StartError::Signals)?;
     let accounts = config.accounts.len();
-    let daemon = Daemon::start(config, outside).await?;
+    let daemon = Daemon::start_with(config, outside, opened).await?;
     let mut fatal = daemon
         .fatal_heard
         .lock()

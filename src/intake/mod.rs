@@ -8,6 +8,7 @@ mod rejects;
 use std::io::{self, BufRead};
 
 use crate::control::enrolment_request::{self, EnrolmentRequest};
+use crate::control::messages::Enrol;
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
 use columns::Columns;
@@ -120,6 +121,23 @@ impl<Source: BufRead> Intake<Source> {
             },
         }
     }
+}
+
+/// All objects of a table (CSV) that is in memory. Bad lines keep their place.
+///
+/// # Errors
+/// Why it is no such table.
+pub fn table(bytes: &[u8]) -> Result<Enrol, String> {
+    let read = Intake::start(bytes, Some(Format::Csv), Reading::default());
+    let mut intake = read.map_err(|bad| bad.to_string())?;
+    let mut enrol = Enrol::default();
+    while let Some(item) = intake.next_item().map_err(|error| error.to_string())? {
+        match item {
+            Ok(enrolment_request) => enrol.lines.push(enrolment_request),
+            Err(bad) => enrol.add_unreadable(bad.line, bad.reason),
+        }
+    }
+    Ok(enrol)
 }
 
 fn read_record(columns: &Columns, record: Record) -> Item {
@@ -357,6 +375,14 @@ mod tests {
         let mut intake = Intake::start(&b"id\nS 1\r\n"[..], None, Reading::default()).unwrap();
         let bad = intake.next_item().unwrap().unwrap().unwrap_err();
         assert_eq!((bad.line, bad.text.as_str()), (2, "S 1"));
+    }
+
+    #[test]
+    fn a_table_in_memory_keeps_bad_lines_in_their_place() {
+        let enrol = table(b"id,amount,currency\nS01,14.00,EUR\n,1,EUR\nS02,,\n").unwrap();
+        let ids: Vec<&str> = enrol.lines.iter().map(|line| line.id.as_str()).collect();
+        assert_eq!((ids, enrol.unreadable[0].0, enrol.unreadable[0].1.line), (vec!["S01", "S02"], 1, 3));
+        assert!(table(b"colour\nred\n").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::payments::object::AccountName;
 use crate::text::{count, hex};
 
 /// One step of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CheckStep {
     /// What was checked.
     pub what: String,

@@ -37,7 +37,7 @@ const BETWEEN_REPORTS: Duration = Duration::from_secs(86_400);
 const DELAY_BOUNDS_S: [u64; 9] = [5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 86_400];
 
 /// What is known about a channel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// No test has ended yet.
@@ -50,7 +50,7 @@ pub enum Verdict {
 }
 
 /// The announcements of one kind of objects.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct KindCount {
     /// Final states that polling found.

@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 4096;
 
 /// The channel of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChannelView {
     /// The account.
     pub account: AccountName,

@@ -27,7 +27,7 @@ const OFFERED_FOR: Duration = Duration::from_secs(7 * 86_400);
 const PENDING_FOR: Duration = Duration::from_secs(3 * 86_400);
 
 /// How many notifications were received, since the store exists.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Verified.
@@ -59,7 +59,7 @@ pub struct Counts {
 }
 
 /// A topic, and when its last message came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Offered {
     /// Its name in full.
     pub topic: String,
@@ -125,7 +125,7 @@ pub(super) enum Asked {
 }
 
 /// An object that nobody watches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Unknown {
     /// Which.
     pub object: ObjectRef,

@@ -11,7 +11,7 @@ use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
 /// How urgent an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
@@ -223,11 +223,12 @@ pub const RECOVERED_OF: &str = "recovered/";
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<Recipient> + Send + Sync>;
 
 /// One message for people. Its key stays the same when the same thing is found again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Alert {
     /// Unique to the occasion and stable.
     pub key: String,
     /// The sort.
+    #[schema(value_type = String)]
     pub kind: AlertKind,
     /// How urgent.
     pub severity: Severity,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is sent. The bytes are fixed when the event is made, so every attempt sends the same ones. In the outbox it is
 /// carried by an alert, whose `kind` is the event's type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Event {
     /// Derived from what happened, so it survives a lost store.
     pub id: String,

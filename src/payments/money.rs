@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::object::text_schema;
 
 /// An ISO 4217 code: three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,6 +105,14 @@ impl From<Currency> for String {
     }
 }
 
+impl PartialSchema for Currency {
+    fn schema() -> RefOr<Schema> {
+        text_schema("^[A-Z]{3}$")
+    }
+}
+
+impl ToSchema for Currency {}
+
 impl fmt::Display for Currency {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.as_str())
@@ -108,10 +120,11 @@ impl fmt::Display for Currency {
 }
 
 /// An exact amount. Equality compares numbers: `1`, `1.0` and `1.00` are equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Money {
     /// In the currency's main unit, exact.
     #[serde(with = "rust_decimal::serde::str")]
+    #[schema(value_type = String, pattern = r"^-?[0-9]+(\.[0-9]+)?$")]
     pub amount: Decimal,
     /// ISO 4217.
     pub currency: Currency,
@@ -174,7 +187,7 @@ impl fmt::Display for Money {
 }
 
 /// Three amounts that are never added to each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Amounts {
     /// Reserved for the merchant.

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A name that cannot be used, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +29,13 @@ fn check(what: &'static str, text: &str, longest: usize, allowed: fn(char) -> bo
     Err(BadName { what, text: text.chars().take(80).collect(), problem })
 }
 
+/// The schema of a text that has this form, for the description of the API.
+pub(super) fn text_schema(pattern: &str) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
+}
+
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $longest:literal, $allowed:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $longest:literal, $pattern:literal, $allowed:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -67,6 +75,14 @@ macro_rules! name {
             }
         }
 
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                text_schema($pattern)
+            }
+        }
+
+        impl ToSchema for $name {}
+
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.pad(&self.0)
@@ -77,19 +93,19 @@ macro_rules! name {
 
 name!(
     /// The operator's name for a set of credentials: letters, digits, `-`, `_`, `.`; at most 64.
-    AccountName, "account name", 64,
+    AccountName, "account name", 64, "^[A-Za-z0-9_.-]{1,64}$",
     |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 );
 name!(
     /// What an object is, in its API's words: `charge`, `refund`, `authorization`...
     /// Lower-case letters, digits and `-`; at most 32. Each API defines its own kinds.
-    Kind, "kind", 32,
+    Kind, "kind", 32, "^[a-z0-9-]{1,32}$",
     |letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'
 );
 name!(
     /// The provider's id: opaque, at most 64 of `A-Z a-z 0-9 - _ . ~`. Observed ids have at most 50, but nothing
     /// promises that. No character needs escaping in a URL or a table.
-    ObjectId, "object id", 64,
+    ObjectId, "object id", 64, "^[A-Za-z0-9_.~-]{1,64}$",
     |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '~')
 );
 
@@ -103,7 +119,7 @@ impl ObjectId {
 }
 
 /// One object, unique across accounts and kinds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ObjectRef {
     /// The account whose credentials can read it.
     pub account: AccountName,

@@ -10,7 +10,7 @@ use super::money::{Amounts, Money};
 use super::object::{Kind, ObjectId, ObjectRef};
 
 /// An object as its provider showed it, without the buyer's data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Observation {
     /// The id in the answer. It must be the requested one.
     pub id: String,
@@ -73,7 +73,7 @@ pub struct EndedPoll<'a> {
 
 /// Something odd about an answer whose state is believed all the same. The object is quarantined until an answer
 /// comes without it, or a person accepts it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Mark {
     /// The kind in a word: `unreadable-field`, `unsigned`, `duplicate-field`, ...
     pub cause: String,
@@ -132,7 +132,7 @@ impl Observation {
 }
 
 /// An object found through another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Child {
     /// Its kind.
     pub kind: Kind,

@@ -19,7 +19,7 @@ pub struct Enrolment {
 }
 
 /// What the shop, or the parent object, says about it. All optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Details {
     /// The expected amount.
@@ -112,7 +112,7 @@ pub struct Accepted {
 }
 
 /// The last good observation of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Observed {
     /// What was observed.
     pub observation: Observation,
@@ -125,7 +125,7 @@ pub struct Observed {
 }
 
 /// Why an object is quarantined. It is still polled, slowly, and a person must check it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Quarantine {
     /// The kind: `unknown-state`, `impossible-move`, `different-amount`, `not-found`, ...
     pub cause: String,
@@ -258,7 +258,7 @@ fn fill<T: Clone + PartialEq + std::fmt::Debug + std::fmt::Display>(
 }
 
 /// One state change in the history. Rows are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Transition {
     /// Which object.
     pub object: ObjectRef,
@@ -297,7 +297,7 @@ pub struct Transition {
 }
 
 /// Which answer of the provider shows what a row says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Source {
     /// The provider's id of the request, for its support desk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -317,7 +317,7 @@ impl Source {
 }
 
 /// Why a row of the history was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// A poll observed a new state.

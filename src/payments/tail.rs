@@ -12,7 +12,7 @@ pub const LEAST: u64 = 20;
 pub const REQUESTS_OF_A_BATCH: u64 = 10;
 
 /// How the moving objects of a kind are polled within one interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Tail {
     /// Moving objects.
     pub moving: u64,

@@ -20,6 +20,7 @@ use super::day::{Day, utc};
 use super::day_files::{DayFiles, Filed};
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::meanings::Meanings;
+use super::published::{self, PublishedDay};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
@@ -152,6 +153,26 @@ impl Reports {
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> Reports {
         Reports { channels, ..self }
+    }
+
+    /// Up to `limit` published days before a day, the newest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn published(&self, before: Option<Date>, limit: usize) -> io::Result<Vec<PublishedDay>> {
+        let folders = self.folders.clone();
+        let read = blocking::run(move || published::days(&folders, before, limit)).await;
+        read.unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
+    }
+
+    /// A file of a published day; none if there is no such day or file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has more than `bytes_max` bytes ([`io::ErrorKind::FileTooLarge`]).
+    pub async fn file(&self, date: Date, name: String, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+        let folders = self.folders.clone();
+        let read = blocking::run(move || published::file(&folders, date, &name, bytes_max)).await;
+        read.unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
     }
 
     /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it

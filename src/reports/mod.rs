@@ -22,7 +22,7 @@
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
 //! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
 //! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
-//! steps).
+//! steps), `published` (reading what was made).
 
 mod channels;
 mod columns;
@@ -37,6 +37,7 @@ mod manifest;
 mod meanings;
 mod money;
 mod names;
+mod published;
 mod sheet;
 mod standing;
 mod summary;
@@ -51,6 +52,7 @@ pub use channels::{ChannelDay, ChannelFigures, Channels};
 pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
 pub use meanings::Meanings;
+pub use published::PublishedDay;
 pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never

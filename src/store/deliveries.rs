@@ -88,7 +88,7 @@ pub enum Delivery {
 }
 
 /// The status of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeliveryStatus {
     /// Still to be delivered.
@@ -106,7 +106,7 @@ pub enum DeliveryStatus {
 }
 
 /// One delivery of an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryRow {
     /// To whom.
     pub target: String,
@@ -150,7 +150,7 @@ impl DeliveryRow {
 }
 
 /// Who has acknowledged an alert, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Acknowledgement {
     /// Who, as recorded in histories: `uid:1000`.
     pub by: String,
@@ -159,7 +159,7 @@ pub struct Acknowledgement {
 }
 
 /// An alert with its deliveries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertRow {
     /// What to say.
     pub alert: Alert,

@@ -188,6 +188,9 @@ impl Engine {
         self.outbox_dead.fetch_add(effects.dead_change, Ordering::Relaxed);
         let earlier =
             changes.iter().filter(|change| change.is_earlier()).map(|change| &change.object.account);
+        if !payloads.is_empty() {
+            self.signals.written(journal.end().sequence);
+        }
         self.signals.pulse(&earlier.collect::<BTreeSet<_>>(), effects.is_owed_earlier);
         Ok(())
     }

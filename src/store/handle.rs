@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::blocking;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record, Transition};
 
+use super::changes::{self, Followed, Follower};
 use super::due;
 use super::engine::Engine;
 use super::group::Group;
@@ -167,6 +168,27 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Announced>, StoreError> {
         self.in_chunks(objects, move |group, chunk| operations::announce(group, chunk, now)).await
+    }
+
+    /// A follower of the changes of objects that has seen everything up to this journal entry; none: everything that
+    /// there is.
+    pub fn follow(&self, after: Option<u64>) -> Follower {
+        changes::follow(&self.engine, after)
+    }
+
+    /// What a follower has not seen yet, a page at a time. The follower is returned in its new place.
+    pub async fn read_on(&self, mut follower: Follower) -> Result<(Followed, Follower), StoreError> {
+        let engine = Arc::clone(&self.engine);
+        let read = blocking::run(move || {
+            let followed = changes::read_on(&engine, &mut follower)?;
+            Ok((followed, follower))
+        });
+        read.await.unwrap_or_else(|error| Err(StoreError::Broken(format!("reading did not finish: {error}"))))
+    }
+
+    /// The last journal entry, and a signal whenever there is another.
+    pub fn journal_signal(&self) -> watch::Receiver<u64> {
+        self.engine.signals.journal()
     }
 
     /// Up to `limit` unfinished objects whose ids begin with `beginning`, whatever their account and kind.

@@ -19,9 +19,10 @@
 //!
 //! Besides these: `types` (inputs and outputs), `handle` (the public methods), `engine` (an open store), `writer` and
 //! `group` (who writes, and which operations are written together), `operations` (what each writing method does), `due`
-//! (reading what is due), `disk` (the file system), `bytes` (for fuzzing), `mutex`.
+//! (reading what is due), `changes` (following the journal live), `disk` (the file system), `bytes` (for fuzzing), `mutex`.
 
 pub mod bytes;
+mod changes;
 mod deliveries;
 pub mod disk;
 mod due;
@@ -41,6 +42,7 @@ mod tests;
 mod types;
 mod writer;
 
+pub use changes::{BEHIND_MAX, Followed, Follower, LiveChange, LiveSort};
 pub use deliveries::{
     Acknowledgement, AlertFilter, AlertRow, Delivery, DeliveryRow, DeliveryStatus, OutboxCounts, Owed,
     OwedAlert,

@@ -360,7 +360,7 @@ impl Filter {
 }
 
 /// How many records share all these properties.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Count {
     /// Their account.
     pub account: AccountName,
@@ -379,7 +379,7 @@ pub struct Count {
 }
 
 /// How the store is doing; cheap to get.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Stats {
     /// Bytes in all journal files.
     pub journal_bytes: u64,

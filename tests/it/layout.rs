@@ -151,6 +151,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "access",
+            "intake",
             "spool",
             "clock",
             "time",

@@ -156,21 +156,25 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Lets the daemon answer over TCP. Returns its address.
-fn listen(host: &Host) -> String {
+/// Lets the daemon answer over TCP, to tokens for these roles. Returns its address.
+pub fn listen_to(host: &Host, tokens: &[(&str, &str)]) -> String {
     let address = format!("127.0.0.1:{}", free_port());
     let secret = |name: &str, text: &str| {
         let path = host.path(name);
         write_secret(&path, text).unwrap();
         format!("\"file:{}\"", path.display())
     };
-    let (metrics, read) = (secret("metrics-token", METRICS_TOKEN), secret("read-token", READ_TOKEN));
+    let tokens =
+        tokens.iter().map(|(role, token)| format!("{role} = {}", secret(&format!("{role}-token"), token)));
+    let tokens = tokens.collect::<Vec<_>>().join(", ");
     host.rewrite_config(|text| {
-        format!(
-            "{text}\n[control.tcp]\nlisten = \"{address}\"\ntokens = {{ metrics = {metrics}, read = {read} }}\n"
-        )
+        format!("{text}\n[control.tcp]\nlisten = \"{address}\"\ntokens = {{ {tokens} }}\n")
     });
     address
+}
+
+fn listen(host: &Host) -> String {
+    listen_to(host, &[("metrics", METRICS_TOKEN), ("read", READ_TOKEN)])
 }
 
 /// The status of an answer, and its body.

@@ -62,7 +62,8 @@ impl Service {
             }
         }
         let observed = record.observed.clone();
-        Ok(Shown { object: self.watched(record), observed, history, alerts })
+        let revision = record.revision;
+        Ok(Shown { revision, object: self.watched(record), observed, history, alerts })
     }
 
     /// A record in the form that others see, with what its account knows about it.
@@ -201,8 +202,18 @@ impl Service {
             return Err(problem);
         }
         match found.pop() {
-            Some(record) => Ok(record),
+            Some(record) => self.expected(record),
             None => Err(self.unknown(selector).await?),
+        }
+    }
+
+    /// The record, unless the request expects another revision.
+    fn expected(&self, record: Record) -> Answer<Record> {
+        match self.expected_revision {
+            Some(expected) if expected != record.revision => {
+                Err(Problem::changed(&record.object.to_string()))
+            }
+            _ => Ok(record),
         }
     }
 

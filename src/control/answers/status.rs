@@ -2,7 +2,7 @@
 //!
 //! Owns: what counts as a complaint. Must never know: how any room does its work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -107,6 +107,30 @@ impl Service {
             });
         }
         Ok((events, store))
+    }
+
+    /// Every account, with what it has to do.
+    pub async fn account_rows(&self) -> Answer<Vec<AccountRow>> {
+        let counts = self.store.counts().await.map_err(storage)?;
+        let backlogs = self.backlogs(&counts, &self.tails(&counts));
+        let mut rows = Vec::new();
+        for health in self.health().accounts {
+            let of_it = || counts.iter().filter(|count| count.account == health.name && !count.finished);
+            let mut next_due_at: Option<Timestamp> = None;
+            for kind in of_it().map(|count| &count.kind).collect::<BTreeSet<_>>() {
+                let due_at = self.store.next_due(&health.name, kind).await.map_err(storage)?;
+                next_due_at = next_due_at.into_iter().chain(due_at).min();
+            }
+            rows.push(AccountRow {
+                open: of_it().map(|count| count.number).sum(),
+                moving: of_it().filter(|count| count.phase == Phase::Moving).map(|count| count.number).sum(),
+                quarantined: of_it().filter(|count| count.quarantined).map(|count| count.number).sum(),
+                next_due_at,
+                backlogs: backlogs.iter().filter(|row| row.account == health.name).cloned().collect(),
+                health,
+            });
+        }
+        Ok(rows)
     }
 
     /// The state of the process, its accounts, targets and schedules.

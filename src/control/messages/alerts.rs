@@ -8,7 +8,7 @@ use super::DeliveryStatus;
 use crate::payments::object::AccountName;
 
 /// Which alerts to list. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertsRequest {
     /// With a delivery in this state.
@@ -32,7 +32,7 @@ pub struct AlertsRequest {
 }
 
 /// Which alerts to send again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedeliverRequest {
     /// These alerts, whatever the outcome of their delivery.
@@ -45,7 +45,7 @@ pub struct RedeliverRequest {
 }
 
 /// What will be sent again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Redelivered {
     /// Deliveries that are pending again.
     pub deliveries: u64,
@@ -54,7 +54,7 @@ pub struct Redelivered {
 }
 
 /// Which target to try.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TestRequest {
     /// Only this target; otherwise all.
@@ -63,7 +63,7 @@ pub struct TestRequest {
 }
 
 /// How a target answered a test message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Tested {
     /// The target's name in the configuration.
     pub target: String,

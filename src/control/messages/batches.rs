@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::payments::object::AccountName;
 
 /// Rows to send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSubmission {
     /// The account.
@@ -27,7 +27,7 @@ pub struct BatchSubmission {
 }
 
 /// Which batches to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchList {
     /// Only batches of this account.
@@ -36,7 +36,7 @@ pub struct BatchList {
 }
 
 /// Which batch to show, with its rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchShow {
     /// Its reference.
@@ -44,7 +44,7 @@ pub struct BatchShow {
 }
 
 /// The outcome of a batch in doubt: it was not carried out and may be sent again, or it was carried out as this feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRelease {
     /// Its reference.
@@ -55,7 +55,7 @@ pub struct BatchRelease {
 }
 
 /// Which batch to cancel, if that is still possible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchCancel {
     /// Its reference.
@@ -63,7 +63,7 @@ pub struct BatchCancel {
 }
 
 /// The result of a submission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchSubmitted {
     /// Only checked; nothing was recorded.
     pub dry_run: bool,
@@ -78,7 +78,7 @@ pub struct BatchSubmitted {
 }
 
 /// One file of a submission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchFiled {
     /// The reference of its batch.
     pub reference: String,
@@ -89,7 +89,7 @@ pub struct BatchFiled {
 }
 
 /// One batch in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchLine {
     /// The account.
     pub account: AccountName,
@@ -130,7 +130,7 @@ pub struct BatchLine {
 }
 
 /// One batch with its rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchShown {
     /// Its summary.
     #[serde(flatten)]
@@ -152,7 +152,7 @@ pub struct BatchShown {
 }
 
 /// One row of a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchRowShown {
     /// Its line number in the file, where the header is line 1; in a feed, its `SellerRequestId`.
     pub line: u64,

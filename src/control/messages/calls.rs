@@ -13,7 +13,7 @@ use crate::payments::object::{AccountName, ObjectId};
 use crate::payments::observation::Observation;
 
 /// An operation to carry out. Its debug output shows no values.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallWanted {
     /// The account.
@@ -55,7 +55,7 @@ impl CallWanted {
 }
 
 /// List an account's operations, with the parameters of each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallOperations {
     /// The account.
@@ -63,7 +63,7 @@ pub struct CallOperations {
 }
 
 /// Which calls to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallList {
     /// Only calls of this account.
@@ -75,7 +75,7 @@ pub struct CallList {
 }
 
 /// A person determined the outcome of a call in doubt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallResolve {
     /// The account.
@@ -87,7 +87,7 @@ pub struct CallResolve {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallOutcome {
     /// It was carried out.
@@ -103,7 +103,7 @@ pub enum CallOutcome {
 }
 
 /// The result of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallRan {
     /// The account.
     pub account: AccountName,
@@ -145,7 +145,7 @@ pub struct CallRan {
 }
 
 /// What would be sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallShown {
     /// Method and URL.
     pub line: String,
@@ -154,7 +154,7 @@ pub struct CallShown {
 }
 
 /// An operation, as shown to people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallOperation {
     /// The provider's name.
     pub name: String,
@@ -167,7 +167,7 @@ pub struct CallOperation {
 }
 
 /// A parameter of an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallParameter {
     /// Its name; `N` in a name stands for a number from 1.
     pub name: String,
@@ -178,7 +178,7 @@ pub struct CallParameter {
 }
 
 /// An attempt to change something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallAttempt {
     /// The account.
     pub account: AccountName,

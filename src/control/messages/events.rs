@@ -9,7 +9,7 @@ use super::DeliveryStatus;
 use crate::payments::object::{AccountName, ObjectRef};
 
 /// Which events to list. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsRequest {
     /// Whose delivery is in this state.
@@ -39,7 +39,7 @@ pub struct EventsRequest {
 }
 
 /// An event and its delivery to one receiver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EventRow {
     /// The id, as the receiver gets it in `webhook-id`.
     pub id: String,
@@ -69,7 +69,7 @@ pub struct EventRow {
 }
 
 /// Which events to send again: exactly one choice, and perhaps only to one receiver.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsRedeliver {
     /// These ids, whatever the outcome of their delivery.
@@ -88,7 +88,7 @@ pub struct EventsRedeliver {
 }
 
 /// Which receiver to try.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsTest {
     /// Only this receiver; otherwise all.
@@ -97,7 +97,7 @@ pub struct EventsTest {
 }
 
 /// Which receiver gets events again after it answered that it is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsEnable {
     /// Its name in the configuration.
@@ -105,7 +105,7 @@ pub struct EventsEnable {
 }
 
 /// What enabling a receiver did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EventsEnabled {
     /// Its name in the configuration.
     pub receiver: String,

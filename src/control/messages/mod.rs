@@ -7,18 +7,19 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 mod alerts;
 mod audit;
 mod batches;
 mod calls;
 mod events;
+mod live;
 mod notifications;
 mod objects;
 mod poll;
 mod provider_reports;
+mod reports;
 mod silences;
 mod status;
 
@@ -27,10 +28,12 @@ pub use audit::*;
 pub use batches::*;
 pub use calls::*;
 pub use events::*;
+pub use live::*;
 pub use notifications::*;
 pub use objects::*;
 pub use poll::*;
 pub use provider_reports::*;
+pub use reports::*;
 pub use silences::*;
 pub use status::*;
 
@@ -43,43 +46,8 @@ pub use crate::store::{
 /// The maximum number of lines in one enrolment batch, and of rows on one page.
 pub const BATCH_LINES_MAX: usize = 1_000;
 
-/// The report of a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportRequest {
-    /// The business day; none for the last finished day.
-    #[serde(rename = "day", serialize_with = "write_day", deserialize_with = "read_day")]
-    pub date: Option<Date>,
-}
-
-const LATEST: &str = "latest";
-
-fn write_day<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&date.map_or_else(|| LATEST.to_owned(), |date| date.to_string()))
-}
-
-fn read_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        LATEST => Ok(None),
-        text => text
-            .parse()
-            .map(Some)
-            .map_err(|_| serde::de::Error::custom("that is not a date: write it as 2026-01-15, or latest")),
-    }
-}
-
-/// The report that was made or found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportMade {
-    /// The business day.
-    pub date: Date,
-    /// The folder with the files.
-    pub path: String,
-    /// It already existed, with the same bytes.
-    pub was_there: bool,
-}
-
 /// The result of reloading the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reloaded {
     /// The new configuration is in force. Otherwise the old one stays in force.
     pub is_applied: bool,
@@ -90,47 +58,64 @@ pub struct Reloaded {
 }
 
 /// An overview of everything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StatusRequest {}
 
 /// All figures for monitoring.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MetricsRequest {}
 
+/// The description of the API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OpenApiRequest {}
+
+/// Show the configuration in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfigRequest {}
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfigShown {
+    /// Its sections as they are written. What is or could be a secret is `[set]`.
+    #[schema(value_type = Object)]
+    pub sections: serde_json::Map<String, serde_json::Value>,
+}
+
 /// Reload the configuration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reload {}
 
 /// The store's statistics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoreStats {}
 
 /// Check the store against itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoreCheck {}
 
 /// Compact the store's index.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoreCompact {}
 
 /// Whether the process and the store respond.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Healthy {}
 
 /// Whether the daemon is working.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Ready {}
 
 /// Where to copy the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackupRequest {
     /// An empty or missing folder, as an absolute path, that the daemon may write to.
+    #[schema(value_type = String)]
     pub to: PathBuf,
 }
 
 /// The short answer of the health endpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Greeting {
     /// `ok`, `ready`.
     pub status: String,

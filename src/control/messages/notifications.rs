@@ -9,11 +9,11 @@ use crate::payments::object::AccountName;
 pub use crate::notifications::{ChannelView, CheckStep, Counts, Verdict};
 
 /// The channels of all accounts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NotificationsRequest {}
 
 /// Trust a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrustRequest {
     /// The account.
@@ -23,7 +23,7 @@ pub struct TrustRequest {
 }
 
 /// Confirm the subscription of the trusted topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmRequest {
     /// The account.
@@ -31,7 +31,7 @@ pub struct ConfirmRequest {
 }
 
 /// Try the way from the outside to the listener.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelCheck {
     /// The account.

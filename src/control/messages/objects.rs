@@ -2,10 +2,14 @@
 //!
 //! Owns: their shape. Must never know: how they are answered or transported.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
+use utoipa::openapi::{Ref, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{AlertRow, WatchedObject};
 use crate::control::enrolment_request::{EnrolmentRequest, read_kind};
@@ -14,7 +18,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Observed, Transition};
 
 /// An object as an operator names it: `account/kind/id`, `kind/id` or only the id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selector {
     /// The account, if given.
@@ -82,48 +86,60 @@ impl std::str::FromStr for Selector {
 }
 
 /// Everything about this object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Show(pub Selector);
 
 /// Why this object is in its current state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Explain(pub Selector);
 
 /// Stop watching this object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Forget(pub Selector);
 
 /// Accept this object, which is in doubt, as the provider shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Accept(pub Selector);
 
 /// Objects to watch from now on, at most [`super::BATCH_LINES_MAX`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Enrol {
     /// One object per line.
     pub lines: Vec<EnrolmentRequest>,
     /// Lines that could not be read, in order, each with its index among the results.
     #[serde(skip)]
     pub unreadable: Vec<(usize, EnrolResult)>,
+    /// A table (CSV) instead of lines, not read yet.
+    #[serde(skip)]
+    pub table: Option<Vec<u8>>,
+}
+
+impl Enrol {
+    /// Adds a line that could not be read.
+    pub fn add_unreadable(&mut self, line: u64, reason: String) {
+        let place = self.lines.len() + self.unreadable.len();
+        let result = EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason: Some(reason) };
+        self.unreadable.push((place, result));
+    }
 }
 
 impl From<Vec<EnrolmentRequest>> for Enrol {
     fn from(lines: Vec<EnrolmentRequest>) -> Enrol {
-        Enrol { lines, unreadable: Vec::new() }
+        Enrol { lines, ..Enrol::default() }
     }
 }
 
 /// An object to watch from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct EnrolOne(pub EnrolmentRequest);
 
 /// The outcome of one line of an enrolment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrolOutcome {
     /// Watched from now on.
@@ -139,7 +155,7 @@ pub enum EnrolOutcome {
 }
 
 /// The result of one line of an enrolment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EnrolResult {
     /// The number of the line, as given.
     pub line: u64,
@@ -154,7 +170,7 @@ pub struct EnrolResult {
 }
 
 /// Which records to list. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListRequest {
     /// Of this account.
@@ -195,9 +211,40 @@ pub struct Listing<Item> {
     pub next_cursor: Option<String>,
 }
 
+impl<Item: ToSchema> PartialSchema for Listing<Item> {
+    fn schema() -> RefOr<Schema> {
+        let items =
+            ArrayBuilder::new().items(Ref::from_schema_name(Item::name())).description(Some("The rows."));
+        let cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("The cursor of the next page; none at the end."));
+        let page = ObjectBuilder::new()
+            .description(Some("One page of a list."))
+            .property("items", items)
+            .property("next_cursor", cursor)
+            .required("items");
+        RefOr::T(Schema::Object(page.build()))
+    }
+}
+
+/// The derived name would be the same for all lists.
+impl<Item: ToSchema> ToSchema for Listing<Item> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", Item::name()).into()
+    }
+
+    fn schemas(parts: &mut Vec<(String, RefOr<Schema>)>) {
+        parts.push((Item::name().into_owned(), Item::schema()));
+        Item::schemas(parts);
+    }
+}
+
 /// Everything about one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Shown {
+    /// Grows with every change of what is known.
+    #[serde(default)]
+    pub revision: u64,
     /// What is known and pending.
     pub object: WatchedObject,
     /// The provider's last good answer; none before the first.
@@ -209,7 +256,7 @@ pub struct Shown {
 }
 
 /// Explains the current state of an object, in plain sentences.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// Which object.
     pub object: ObjectRef,
@@ -240,7 +287,7 @@ pub struct Explanation {
 }
 
 /// The result of a request to stop watching.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Forgotten {
     /// Which object.
     pub object: String,
@@ -249,7 +296,7 @@ pub struct Forgotten {
 }
 
 /// The result of accepting an object in doubt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AcceptedObject {
     /// Which object.
     pub object: String,

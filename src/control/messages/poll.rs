@@ -11,7 +11,7 @@ use super::Selector;
 use crate::payments::object::{AccountName, Kind};
 
 /// Which objects to poll now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PollRequest {
     /// These objects; finished ones are polled once, too.
@@ -29,7 +29,7 @@ pub struct PollRequest {
 }
 
 /// What polling now costs, and what was queued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PollAnswer {
     /// Nothing was changed.
     pub dry_run: bool,
@@ -46,7 +46,7 @@ pub struct PollAnswer {
 }
 
 /// What polling now costs one account at one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PlanRow {
     /// The account whose quota is used.
     pub account: AccountName,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::payments::object::AccountName;
 
 /// Which reports to fetch. The same request again continues the downloads in progress.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchBegin {
     /// The account.
@@ -27,7 +27,7 @@ pub struct FetchBegin {
 }
 
 /// The progress of all downloads of an account. Without a daemon, this also takes their next step first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchGo {
     /// The account.
@@ -35,7 +35,7 @@ pub struct FetchGo {
 }
 
 /// The progress of downloads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FetchAnswer {
     /// For [`FetchBegin`], the requested downloads; otherwise all downloads of the account.
     pub errands: Vec<DownloadLine>,
@@ -49,7 +49,7 @@ pub struct FetchAnswer {
 }
 
 /// One download: one type of report over a range of days.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DownloadLine {
     /// The account.
     pub account: AccountName,
@@ -93,7 +93,7 @@ pub struct DownloadLine {
 }
 
 /// A day that could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FailedDay {
     /// The start of the day.
     pub from: Timestamp,
@@ -102,7 +102,7 @@ pub struct FailedDay {
 }
 
 /// A file that was fetched but cannot be read: nothing in it was compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UnreadFile {
     /// The start of its day.
     pub from: Timestamp,

@@ -12,7 +12,7 @@ pub use crate::alerts::matchers::{Matchers, parse_money};
 pub use crate::alerts::silences::Silence;
 
 /// Holds alerts back for a time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SilenceAdd {
     /// Which alerts. At least one condition.
@@ -30,7 +30,7 @@ pub struct SilenceAdd {
 }
 
 /// Which silences to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SilenceList {
     /// Also those that ended more than a week ago.
@@ -38,7 +38,7 @@ pub struct SilenceList {
 }
 
 /// Ends a silence now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceEnd {
     /// Its number.
@@ -46,7 +46,7 @@ pub struct SilenceEnd {
 }
 
 /// A silence as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SilenceRow {
     /// The silence.
     #[serde(flatten)]
@@ -58,7 +58,7 @@ pub struct SilenceRow {
 }
 
 /// Which alerts somebody takes care of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AcknowledgeRequest {
     /// These alerts.
@@ -68,7 +68,7 @@ pub struct AcknowledgeRequest {
 }
 
 /// What was acknowledged.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Acknowledged {
     /// The keys of the alerts.
     pub keys: Vec<String>,
@@ -78,7 +78,7 @@ pub struct Acknowledged {
 
 /// An alert whose way to the targets is to be explained: an existing one by its key, or an example. Without any field,
 /// the example is a decline of the first account.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteRequest {
     /// The key of an existing alert.
@@ -108,7 +108,7 @@ pub struct RouteRequest {
 }
 
 /// Where an alert goes, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RouteExplanation {
     /// The alert, in words.
     pub alert: String,
@@ -125,7 +125,7 @@ pub struct RouteExplanation {
 }
 
 /// What a rule says about an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RuleRow {
     /// Its number, counted from 1.
     pub number: usize,
@@ -140,7 +140,7 @@ pub struct RuleRow {
 }
 
 /// A target that gets an alert later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EscalationRow {
     /// The target.
     pub target: String,
@@ -149,7 +149,7 @@ pub struct EscalationRow {
 }
 
 /// A target whose own filters refuse an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RefusedRow {
     /// The target.
     pub target: String,

@@ -12,7 +12,7 @@ use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};
 
 /// An overview of everything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Status {
     /// The state of the host: process, accounts, targets, schedules.
     pub health: Health,
@@ -51,7 +51,7 @@ pub struct Status {
 }
 
 /// The deliveries to one receiver of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EventsHealth {
     /// Its name in the configuration.
     pub receiver: String,
@@ -71,7 +71,7 @@ pub struct EventsHealth {
 }
 
 /// More moving objects than the quota of an operation can poll within their interval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Backlog {
     /// The account.
     pub account: AccountName,
@@ -90,7 +90,7 @@ pub struct Backlog {
 }
 
 /// The batches of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BatchCounts {
     /// The account.
     pub account: AccountName,
@@ -105,7 +105,7 @@ pub struct BatchCounts {
 }
 
 /// How a kind is polled by batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TailRow {
     /// The account.
     pub account: AccountName,
@@ -117,7 +117,7 @@ pub struct TailRow {
 }
 
 /// What only the running daemon or the configuration knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Health {
     /// The program's version.
     pub version: String,
@@ -148,7 +148,7 @@ pub struct Health {
 }
 
 /// How far the clock is trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ClockHealth {
     /// The level of trust.
     pub trust: ClockTrust,
@@ -159,7 +159,7 @@ pub struct ClockHealth {
 }
 
 /// The level of trust in the clock. Days are closed by it unless it is unconfirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockTrust {
     /// No other clock has confirmed it yet.
@@ -171,7 +171,7 @@ pub enum ClockTrust {
 }
 
 /// One account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AccountHealth {
     /// Its name.
     pub name: AccountName,
@@ -190,8 +190,30 @@ pub struct AccountHealth {
     pub service: Option<ServiceHealth>,
 }
 
+/// Which accounts there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AccountsRequest {}
+
+/// One account, with what it has to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AccountRow {
+    /// Its state and its quota.
+    #[serde(flatten)]
+    pub health: AccountHealth,
+    /// Its objects that are not finished.
+    pub open: u64,
+    /// Of these, the objects that are moving.
+    pub moving: u64,
+    /// Of these, the objects that are quarantined.
+    pub quarantined: u64,
+    /// When the next of them is polled; in the past if some are due already, none if there is none.
+    pub next_due_at: Option<Timestamp>,
+    /// Operations whose quota does not suffice.
+    pub backlogs: Vec<Backlog>,
+}
+
 /// The health that a provider reports. It says nothing about money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ServiceHealth {
     /// The provider's own word: `GREEN`, `GREEN_I`, `YELLOW`, `RED`.
     pub word: String,
@@ -206,7 +228,7 @@ pub struct ServiceHealth {
 }
 
 /// The state of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case", tag = "word")]
 pub enum AccountState {
     /// Polling normally.
@@ -237,7 +259,7 @@ pub enum AccountState {
 }
 
 /// The quota of one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuotaHealth {
     /// The provider's operation.
     pub operation: String,
@@ -252,7 +274,7 @@ pub struct QuotaHealth {
 }
 
 /// One schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScheduleHealth {
     /// Its name: `report`, ...
     pub name: String,
@@ -269,7 +291,7 @@ pub struct ScheduleHealth {
 }
 
 /// The moving object that was created first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Oldest {
     /// Which.
     pub object: ObjectRef,
@@ -280,7 +302,7 @@ pub struct Oldest {
 }
 
 /// What is pending for one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxRow {
     /// The target's name in the configuration.
     pub target: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use crate::access::{Access, Caller, Grant, Grantee, Role};
@@ -39,6 +40,7 @@ const ROLES: &[(&str, Role)] = &[
     ("notifications confirm", Role::Operate),
     ("notifications check", Role::Operate),
     ("status", Role::Read),
+    ("/v1/accounts", Role::Read),
     ("alerts list", Role::Read),
     ("alerts redeliver", Role::Operate),
     ("alerts test", Role::Operate),
@@ -52,13 +54,18 @@ const ROLES: &[(&str, Role)] = &[
     ("events test", Role::Operate),
     ("events enable", Role::Operate),
     ("report", Role::Operate),
+    ("/v1/reports", Role::Read),
+    ("/v1/reports/{day}/{file}", Role::Read),
     ("audit", Role::Read),
     ("reload", Role::Operate),
+    ("/v1/config", Role::Read),
     ("/v1/store", Role::Read),
     ("store check", Role::Operate),
     ("store backup", Role::Operate),
     ("store compact", Role::Operate),
     ("metrics", Role::Metrics),
+    ("/v1/openapi.json", Role::Read),
+    ("/v1/stream", Role::Read),
     ("/-/healthy", Role::Connect),
     ("/-/ready", Role::Connect),
 ];
@@ -112,7 +119,11 @@ fn body(entry: &Entry) -> String {
 
 async fn status(router: &Router, entry: &Entry, caller: &Caller) -> u16 {
     let path = entry.spec.path.replace("{account}", "shop").replace("{kind}", "charge");
-    let path = path.replace("{id}", "S01").replace("{day}", "2026-01-14").replace("{number}", "1");
+    let path = path
+        .replace("{id}", "S01")
+        .replace("{day}", "2026-01-14")
+        .replace("{number}", "1")
+        .replace("{file}", "x.csv");
     let method = match entry.spec.method {
         Method::Get => "GET",
         Method::Put => "PUT",
@@ -134,7 +145,7 @@ async fn each_role_opens_its_verbs_and_those_of_weaker_roles() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture { access: Some(access()), ..Fixture::default() };
     let (service, _store) = service_in(&folder.path().join("store"), fixture).await;
-    let router = router(service, patience());
+    let router = router(service, patience(), CancellationToken::new());
     let mut wrong = Vec::new();
     for entry in TABLE {
         for role in [Role::Connect].into_iter().chain(Role::GRANTED) {
@@ -160,7 +171,7 @@ async fn a_command_in_the_daemons_place_may_all_that_moves_no_money() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture { is_daemon: false, ..Fixture::default() };
     let (service, _store) = service_in(&folder.path().join("store"), fixture).await;
-    let router = router(service.clone(), patience());
+    let router = router(service.clone(), patience(), CancellationToken::new());
     let own = Caller { uid: Some(1000), is_own: true, ..Caller::default() };
     for entry in TABLE {
         let is_refused = status(&router, entry, &own).await == 403;

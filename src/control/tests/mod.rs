@@ -2,7 +2,9 @@
 
 mod access;
 mod audit;
+mod conditional;
 mod events;
+mod live;
 mod silences;
 mod socket;
 mod verbs;

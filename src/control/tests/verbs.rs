@@ -24,11 +24,13 @@ fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
         include_str!("../verbs/operations.rs"),
         include_str!("../verbs/enrol.rs"),
         include_str!("../verbs/notifications.rs"),
+        include_str!("../verbs/reports.rs"),
         include_str!("../verbs/silences.rs"),
         include_str!("../verbs/events.rs"),
     ];
     let verbs: usize = written.iter().map(|text| text.matches("\nimpl Verb for ").count()).sum();
-    assert_eq!(TABLE.len(), verbs, "a verb that is not in the table has no route");
+    let answered = TABLE.iter().filter(|entry| entry.run.is_some()).count();
+    assert_eq!(answered, verbs, "a verb that is not in the table has no route");
     let writers: Vec<&str> = TABLE
         .iter()
         .filter(|entry| entry.spec.role == Role::WriteMoney)

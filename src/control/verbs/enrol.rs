@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Incoming, JSON_LINES, Outgoing, Reply, Role, Spec, Verb, wire};
+use super::{CSV, Form, Incoming, JSON_LINES, OBJECT, Outgoing, Reply, Role, Spec, Verb, wire};
 use crate::control::audit::Subject;
 use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
 use crate::control::fields::Field;
@@ -16,12 +16,14 @@ impl Verb for Enrol {
     type Answer = Vec<EnrolResult>;
     const SPEC: Spec = Spec::post("/v1/tracked:batch", Role::Enrol)
         .command("enrol", "Watch one object, or every object of a file.")
+        .refuses(&[Cause::Unprocessable])
         .repeated()
         .body_bytes_max(4 * 1024 * 1024);
 
     fn subject(&self) -> Subject {
         let first = self.lines.iter().take(3).map(named).collect();
-        let number = self.lines.len() + self.unreadable.len();
+        let rows = self.table.iter().map(|table| table.split(|byte| *byte == b'\n').count()).sum::<usize>();
+        let number = self.lines.len() + self.unreadable.len() + rows.saturating_sub(1);
         Subject { objects: first, number: u64::try_from(number).unwrap_or(u64::MAX), how: String::new() }
     }
 
@@ -32,7 +34,17 @@ impl Verb for Enrol {
     }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.enrol_lines(self).await
+        let enrol = match &self.table {
+            None => self,
+            Some(table) => (service.read_table)(table).map_err(|why| {
+                Problem::new(Cause::Unprocessable, why, "correct the table and send it again")
+            })?,
+        };
+        service.enrol_lines(enrol).await
+    }
+
+    fn form() -> Form {
+        Form::of::<Enrol>().body::<EnrolmentRequest>(&[JSON_LINES, CSV]).answer::<EnrolResult>(JSON_LINES)
     }
 
     fn write(&self) -> Outgoing {
@@ -41,11 +53,14 @@ impl Verb for Enrol {
     }
 
     fn read(incoming: &Incoming) -> Answer<Enrol> {
-        Ok(read(&incoming.body))
+        match incoming.media_type.as_str() {
+            CSV => Ok(Enrol { table: Some(incoming.body.clone()), ..Enrol::default() }),
+            _ => Ok(read(&incoming.body)),
+        }
     }
 
     fn reply(answer: &Self::Answer) -> Reply {
-        Reply { status: 200, media_type: JSON_LINES, body: write(answer) }
+        Reply::new(200, JSON_LINES, write(answer))
     }
 
     fn understand(body: &[u8]) -> Result<Self::Answer, String> {
@@ -58,8 +73,11 @@ impl Verb for Enrol {
 /// accepted.
 impl Verb for EnrolOne {
     type Answer = EnrolResult;
-    const SPEC: Spec = Spec::put("/v1/tracked/{account}/{kind}/{id}", Role::Enrol)
+    const SPEC: Spec = Spec::put(OBJECT, Role::Enrol)
         .command("enrol", "Watch one object; the body has its details.")
+        .operation("enrol-one")
+        .conditional()
+        .refuses(&[Cause::Conflict, Cause::Unprocessable])
         .repeated();
 
     fn subject(&self) -> Subject {
@@ -68,6 +86,10 @@ impl Verb for EnrolOne {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<EnrolResult> {
         service.enrol_one(self.0).await
+    }
+
+    fn form() -> Form {
+        Form::of::<EnrolOne>().statuses(&[200, 201])
     }
 
     fn read(incoming: &Incoming) -> Answer<EnrolOne> {
@@ -107,12 +129,7 @@ fn read(body: &[u8]) -> Enrol {
         }
         match read_line(text, line) {
             Ok(enrolment_request) => enrol.lines.push(enrolment_request),
-            Err(reason) => {
-                let place = enrol.lines.len() + enrol.unreadable.len();
-                let reason = Some(reason);
-                let result = EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason };
-                enrol.unreadable.push((place, result));
-            }
+            Err(reason) => enrol.add_unreadable(line, reason),
         }
     }
     enrol

@@ -5,12 +5,14 @@
 use super::{Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
+use crate::control::problem::Cause;
 use crate::control::service::{Answer, Service};
 
 impl Verb for EventsRequest {
     type Answer = Listing<EventRow>;
     const SPEC: Spec = Spec::get("/v1/events", Role::Read)
-        .command("events list", "List events for the back office and the state of their deliveries.");
+        .command("events list", "List events for the back office and the state of their deliveries.")
+        .refuses(&[Cause::Unprocessable]);
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.events(&self).await
@@ -21,6 +23,7 @@ impl Verb for EventsRedeliver {
     type Answer = Redelivered;
     const SPEC: Spec = Spec::post("/v1/events:redeliver", Role::Operate)
         .command("events redeliver", "Send events again, each under its own id.")
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -46,6 +49,7 @@ impl Verb for EventsTest {
     type Answer = Vec<Tested>;
     const SPEC: Spec = Spec::post("/v1/events:test", Role::Operate)
         .command("events test", "Send a signed test message and print the receiver's answer.")
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -63,10 +67,9 @@ impl Verb for EventsTest {
 
 impl Verb for EventsEnable {
     type Answer = EventsEnabled;
-    const SPEC: Spec = Spec::post("/v1/events:enable", Role::Operate).command(
-        "events enable",
-        "Send events again to a receiver that answered that it is gone (HTTP 410).",
-    );
+    const SPEC: Spec = Spec::post("/v1/events:enable", Role::Operate)
+        .command("events enable", "Send events again to a receiver that answered that it is gone (HTTP 410).")
+        .refuses(&[Cause::Unprocessable]);
 
     fn subject(&self) -> Subject {
         Subject::one(&self.receiver)

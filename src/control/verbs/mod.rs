@@ -8,9 +8,12 @@
 
 mod enrol;
 mod events;
+mod form;
 mod notifications;
 mod operations;
+mod reports;
 mod silences;
+mod stream;
 mod table;
 mod wire;
 
@@ -19,6 +22,7 @@ use std::pin::Pin;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::audit::Subject;
 use super::problem::{Cause, Problem};
@@ -26,12 +30,19 @@ use super::service::{Answer, Service};
 use crate::access::Caller;
 
 pub use crate::access::Role;
+pub use form::{Form, Part};
+pub(super) use form::{named, reference, written};
 pub use table::TABLE;
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
+/// The path of one object. What is answered there is what a condition of a request (`If-Match`) compares with.
+pub const OBJECT: &str = "/v1/tracked/{account}/{kind}/{id}";
+
 /// The media type of JSON Lines.
 pub const JSON_LINES: &str = "application/x-ndjson";
+/// The media type of a table.
+pub const CSV: &str = "text/csv";
 
 /// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +72,8 @@ pub struct Spec {
     pub answer_tag: Option<&'static str>,
     /// The command that uses it; empty when none does.
     pub command: &'static str,
+    /// Its name in the API's description; empty to make it from the command or the path.
+    pub operation: &'static str,
     /// What it does, in one sentence, for commands and for the API's description.
     pub help: &'static str,
     /// It creates files, contacts others or touches every object: the answer may take minutes.
@@ -72,6 +85,10 @@ pub struct Spec {
     pub is_repeated: bool,
     /// The largest body, in bytes.
     pub body_bytes_max: usize,
+    /// It changes the object that its path names, and heeds `If-Match` and `If-None-Match`.
+    pub is_conditional: bool,
+    /// The classes of problems that not every verb has.
+    pub refuses: &'static [Cause],
 }
 
 impl Spec {
@@ -84,11 +101,14 @@ impl Spec {
             tag: None,
             answer_tag: None,
             command: "",
+            operation: "",
             help: "",
             is_slow,
             is_unaudited: false,
             is_repeated: false,
             body_bytes_max,
+            is_conditional: false,
+            refuses: &[],
         }
     }
 
@@ -110,6 +130,10 @@ impl Spec {
 
     const fn command(self, command: &'static str, help: &'static str) -> Spec {
         Spec { command, help, ..self }
+    }
+
+    const fn operation(self, operation: &'static str) -> Spec {
+        Spec { operation, ..self }
     }
 
     const fn tagged(self, tag: &'static str, answer_tag: Option<&'static str>) -> Spec {
@@ -138,12 +162,20 @@ impl Spec {
         if self.command.is_empty() { self.path } else { self.command }
     }
 
+    const fn conditional(self) -> Spec {
+        Spec { is_conditional: true, ..self }
+    }
+
+    const fn refuses(self, refuses: &'static [Cause]) -> Spec {
+        Spec { refuses, ..self }
+    }
+
     const fn body_bytes_max(self, body_bytes_max: usize) -> Spec {
         Spec { body_bytes_max, ..self }
     }
 
     /// Whether the fields of a request are in its URL instead of its body.
-    fn is_by_address(&self) -> bool {
+    pub(super) fn is_by_address(&self) -> bool {
         self.method == Method::Get || self.path.contains('{')
     }
 
@@ -177,6 +209,8 @@ pub struct Incoming {
     pub parameters: Vec<(String, String)>,
     /// The raw query of the URL.
     pub query: String,
+    /// The media type of the body, in lower case and without parameters; empty if none is given.
+    pub media_type: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -190,12 +224,21 @@ pub struct Reply {
     pub media_type: &'static str,
     /// The body.
     pub body: Vec<u8>,
+    /// The revision of the object that it shows, if it shows one.
+    pub revision: Option<u64>,
+}
+
+impl Reply {
+    /// An answer that shows no object.
+    pub fn new(status: u16, media_type: &'static str, body: Vec<u8>) -> Reply {
+        Reply { status, media_type, body, revision: None }
+    }
 }
 
 /// A request that an operator or a program can send to the service.
-pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
+pub trait Verb: Serialize + DeserializeOwned + ToSchema + Send + 'static {
     /// The type of its answer.
-    type Answer: Serialize + DeserializeOwned + Send;
+    type Answer: Serialize + DeserializeOwned + ToSchema + Send;
 
     /// Its path, its role, its help.
     const SPEC: Spec;
@@ -220,9 +263,19 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
         Vec::new()
     }
 
+    /// The revision of the object that an answer shows, if it shows one.
+    fn revision(_answer: &Self::Answer) -> Option<u64> {
+        None
+    }
+
     /// Carries it out. Call it through [`Service::carry_out`], which checks the role. `actor` is the caller as recorded
     /// in histories: `uid:1000`.
     fn answer(self, service: &Service, actor: &str) -> impl Future<Output = Answer<Self::Answer>> + Send;
+
+    /// What its requests and answers look like.
+    fn form() -> Form {
+        Form::of::<Self>()
+    }
 
     /// Writes the request.
     fn write(&self) -> Outgoing {
@@ -252,12 +305,15 @@ type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 pub struct Entry {
     /// [`Verb::SPEC`].
     pub spec: Spec,
-    pub(super) run: fn(Service, Caller, Incoming) -> Answering,
+    /// Answers it; none: the answer is the stream of live events.
+    pub(super) run: Option<fn(Service, Caller, Incoming) -> Answering>,
+    /// [`Verb::form`].
+    pub form: fn() -> Form,
 }
 
 impl Entry {
     const fn of<V: Verb>() -> Entry {
-        Entry { spec: V::SPEC, run: run::<V> }
+        Entry { spec: V::SPEC, run: Some(run::<V>), form: V::form }
     }
 }
 
@@ -273,7 +329,8 @@ fn run<V: Verb>(service: Service, caller: Caller, incoming: Incoming) -> Answeri
                 )?,
                 false => service.carry_out(verb, &caller).await,
             };
-        Ok(V::reply(&answer?))
+        let answer = answer?;
+        Ok(Reply { revision: V::revision(&answer), ..V::reply(&answer) })
     })
 }
 

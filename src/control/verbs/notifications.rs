@@ -5,6 +5,7 @@
 use super::{Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
+use crate::control::problem::Cause;
 use crate::control::service::{Answer, Service};
 
 impl Verb for NotificationsRequest {
@@ -22,7 +23,8 @@ impl Verb for NotificationsRequest {
 impl Verb for TrustRequest {
     type Answer = ChannelView;
     const SPEC: Spec = Spec::post("/v1/notifications:trust", Role::Operate)
-        .command("notifications trust", "Trust the topic that sends an account's notifications.");
+        .command("notifications trust", "Trust the topic that sends an account's notifications.")
+        .refuses(&[Cause::Unprocessable]);
 
     fn subject(&self) -> Subject {
         let how = if self.topic.is_empty() { "none" } else { &self.topic };
@@ -38,6 +40,7 @@ impl Verb for ConfirmRequest {
     type Answer = ChannelView;
     const SPEC: Spec = Spec::post("/v1/notifications:confirm", Role::Operate)
         .command("notifications confirm", "Confirm the subscription of the trusted topic.")
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -56,6 +59,7 @@ impl Verb for ChannelCheck {
             "notifications check",
             "Try the way from the outside to the listener, step by step, with a message that must be refused.",
         )
+        .refuses(&[Cause::Unprocessable])
         .slow()
         .unaudited();
 

@@ -5,6 +5,7 @@
 use super::{Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
+use crate::control::problem::Cause;
 use crate::control::service::{Answer, Service};
 
 impl Verb for BatchSubmission {
@@ -12,6 +13,7 @@ impl Verb for BatchSubmission {
     const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
         .command("batch submit", "Check a file of operations and record it; the daemon sends it.")
         .tagged("submit", Some("submitted"))
+        .refuses(&[Cause::Unprocessable])
         .slow()
         .body_bytes_max(15 * 1024 * 1024);
 
@@ -56,6 +58,7 @@ impl Verb for BatchShow {
     const SPEC: Spec = Spec::post("/v1/batches", Role::Read)
         .command("batch show", "Show one batch and every row that is not done.")
         .tagged("show", Some("shown"))
+        .refuses(&[Cause::NotFound])
         .slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
@@ -68,6 +71,7 @@ impl Verb for BatchRelease {
     const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
         .command("batch release", "Record the outcome of a batch in doubt.")
         .tagged("release", Some("released"))
+        .refuses(&[Cause::NotFound, Cause::Conflict])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -88,6 +92,7 @@ impl Verb for BatchCancel {
             "Cancel a batch that the provider has not started to process (Amazon Pay MWS).",
         )
         .tagged("cancel", Some("cancelled"))
+        .refuses(&[Cause::NotFound, Cause::Conflict])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -104,6 +109,7 @@ impl Verb for CallWanted {
     const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
         .command("call", "Carry out one operation of an account (Amazon Pay v2 or MWS).")
         .tagged("run", Some("ran"))
+        .refuses(&[Cause::Conflict, Cause::Unprocessable])
         .slow();
 
     /// A call that certainly only reads moves no money.
@@ -141,6 +147,7 @@ impl Verb for CallOperations {
     const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
         .command("call", "List the operations of an account, with the parameters of each.")
         .tagged("operations", Some("operations"))
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
@@ -165,6 +172,7 @@ impl Verb for CallResolve {
     const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
         .command("call resolve", "Record the outcome of a call in doubt, after checking it at the provider.")
         .tagged("end", Some("ended"))
+        .refuses(&[Cause::NotFound, Cause::Conflict, Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {

@@ -5,12 +5,14 @@
 use super::{Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
+use crate::control::problem::Cause;
 use crate::control::service::{Answer, Service};
 
 impl Verb for SilenceAdd {
     type Answer = SilenceRow;
     const SPEC: Spec = Spec::post("/v1/silences", Role::Operate)
-        .command("silence add", "Hold alerts back for a limited time. They are kept and listed.");
+        .command("silence add", "Hold alerts back for a limited time. They are kept and listed.")
+        .refuses(&[Cause::Unprocessable]);
 
     fn subject(&self) -> Subject {
         Subject::one(self.matchers.words())
@@ -38,7 +40,8 @@ impl Verb for SilenceList {
 impl Verb for SilenceEnd {
     type Answer = SilenceRow;
     const SPEC: Spec = Spec::delete("/v1/silences/{number}", Role::Operate)
-        .command("silence end", "End a silence now. What it has held back is not delivered later.");
+        .command("silence end", "End a silence now. What it has held back is not delivered later.")
+        .refuses(&[Cause::NotFound]);
 
     fn subject(&self) -> Subject {
         Subject::one(format!("silence {}", self.number))
@@ -75,7 +78,8 @@ impl Verb for AcknowledgeRequest {
 impl Verb for RouteRequest {
     type Answer = RouteExplanation;
     const SPEC: Spec = Spec::get("/v1/alerts:route", Role::Read)
-        .command("alerts route", "Explain which targets get an alert, rule by rule.");
+        .command("alerts route", "Explain which targets get an alert, rule by rule.")
+        .refuses(&[Cause::NotFound, Cause::Unprocessable]);
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.explain_route(&self).await

@@ -1,12 +1,15 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
 //! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in
-//! `notifications`, silences and routing in `silences`, events in `events`.)
+//! `notifications`, silences and routing in `silences`, events in `events`, reports in `reports`, the stream of live events in
+//! `stream`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
-use super::{Entry, Reply, Role, Spec, Verb};
+use super::stream::STREAM;
+use super::{Entry, Form, OBJECT, Reply, Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
+use crate::control::problem::Cause;
 use crate::control::service::{Answer, Service};
 use crate::metrics;
 
@@ -36,6 +39,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<ConfirmRequest>(),
     Entry::of::<ChannelCheck>(),
     Entry::of::<StatusRequest>(),
+    Entry::of::<AccountsRequest>(),
     Entry::of::<AlertsRequest>(),
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
@@ -49,13 +53,18 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<EventsTest>(),
     Entry::of::<EventsEnable>(),
     Entry::of::<ReportRequest>(),
+    Entry::of::<ReportList>(),
+    Entry::of::<ReportFileRequest>(),
     Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),
+    Entry::of::<ConfigRequest>(),
     Entry::of::<StoreStats>(),
     Entry::of::<StoreCheck>(),
     Entry::of::<BackupRequest>(),
     Entry::of::<StoreCompact>(),
     Entry::of::<MetricsRequest>(),
+    Entry::of::<OpenApiRequest>(),
+    STREAM,
     Entry::of::<Healthy>(),
     Entry::of::<Ready>(),
 ];
@@ -71,8 +80,13 @@ impl Verb for ListRequest {
 
 impl Verb for Show {
     type Answer = Shown;
-    const SPEC: Spec = Spec::get("/v1/tracked/{account}/{kind}/{id}", Role::Read)
-        .command("show", "Show one object: what is known, its history, its alerts.");
+    const SPEC: Spec = Spec::get(OBJECT, Role::Read)
+        .command("show", "Show one object: what is known, its history, its alerts.")
+        .refuses(&[Cause::NotFound, Cause::Ambiguous]);
+
+    fn revision(shown: &Shown) -> Option<u64> {
+        Some(shown.revision)
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.show(&self.0).await
@@ -81,10 +95,12 @@ impl Verb for Show {
 
 impl Verb for Explain {
     type Answer = Explanation;
-    const SPEC: Spec = Spec::get("/v1/explain/{account}/{kind}/{id}", Role::Read).command(
-        "explain",
-        "Explain one object in plain sentences: why it is pending, what comes next, what would change it.",
-    );
+    const SPEC: Spec = Spec::get("/v1/explain/{account}/{kind}/{id}", Role::Read)
+        .command(
+            "explain",
+            "Explain one object in plain sentences: why it is pending, what comes next, what would change it.",
+        )
+        .refuses(&[Cause::NotFound, Cause::Ambiguous]);
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.explain(&self.0).await
@@ -93,8 +109,10 @@ impl Verb for Explain {
 
 impl Verb for Forget {
     type Answer = Forgotten;
-    const SPEC: Spec = Spec::delete("/v1/tracked/{account}/{kind}/{id}", Role::Operate)
-        .command("forget", "Stop watching objects. Their history stays.");
+    const SPEC: Spec = Spec::delete(OBJECT, Role::Operate)
+        .command("forget", "Stop watching objects. Their history stays.")
+        .conditional()
+        .refuses(&[Cause::Ambiguous]);
 
     fn subject(&self) -> Subject {
         Subject::one(self.0.to_string())
@@ -111,10 +129,13 @@ impl Verb for Forget {
 
 impl Verb for Accept {
     type Answer = AcceptedObject;
-    const SPEC: Spec = Spec::post("/v1/accept/{account}/{kind}/{id}", Role::Operate).command(
-        "accept",
-        "Accept a quarantined object as the provider shows it. Its history records who did.",
-    );
+    const SPEC: Spec = Spec::post("/v1/accept/{account}/{kind}/{id}", Role::Operate)
+        .command(
+            "accept",
+            "Accept a quarantined object as the provider shows it. Its history records who did.",
+        )
+        .conditional()
+        .refuses(&[Cause::NotFound, Cause::Ambiguous, Cause::Unprocessable]);
 
     fn subject(&self) -> Subject {
         Subject::one(self.0.to_string())
@@ -131,8 +152,10 @@ impl Verb for Accept {
 
 impl Verb for PollRequest {
     type Answer = PollAnswer;
-    const SPEC: Spec =
-        Spec::post("/v1/poll", Role::Operate).command("poll", "Poll objects now, within the quota.").slow();
+    const SPEC: Spec = Spec::post("/v1/poll", Role::Operate)
+        .command("poll", "Poll objects now, within the quota.")
+        .refuses(&[Cause::Ambiguous])
+        .slow();
 
     fn subject(&self) -> Subject {
         let how = if self.dry_run { "dry run" } else { "" };
@@ -155,6 +178,7 @@ impl Verb for FetchBegin {
             "Fetch the provider's own reports of past days, keep them, and compare them with the records.",
         )
         .tagged("begin", None)
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -171,6 +195,7 @@ impl Verb for FetchGo {
     const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
         .command("fetch-reports", "Show the progress of an account's downloads.")
         .tagged("go", None)
+        .refuses(&[Cause::Unprocessable])
         .slow()
         .unaudited();
 
@@ -188,6 +213,16 @@ impl Verb for StatusRequest {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.status().await
+    }
+}
+
+impl Verb for AccountsRequest {
+    type Answer = Vec<AccountRow>;
+    const SPEC: Spec = Spec::get("/v1/accounts", Role::Read)
+        .command("", "List the accounts: state, quota, open objects, next poll, backlog.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.account_rows().await
     }
 }
 
@@ -224,6 +259,7 @@ impl Verb for TestRequest {
     type Answer = Vec<Tested>;
     const SPEC: Spec = Spec::post("/v1/alerts:test", Role::Operate)
         .command("alerts test", "Send a test message and print the target's answer.")
+        .refuses(&[Cause::Unprocessable])
         .slow();
 
     fn subject(&self) -> Subject {
@@ -236,25 +272,6 @@ impl Verb for TestRequest {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.test_alerts(&self).await
-    }
-}
-
-impl Verb for ReportRequest {
-    type Answer = ReportMade;
-    const SPEC: Spec = Spec::post("/v1/reports/{day}:run", Role::Operate)
-        .command("report", "Make the report of a day by hand. Repeating a day gives the same files.")
-        .slow();
-
-    fn subject(&self) -> Subject {
-        Subject::several(self.date.as_slice())
-    }
-
-    fn objects(made: &ReportMade) -> Vec<String> {
-        vec![made.date.to_string()]
-    }
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.report(self.date).await
     }
 }
 
@@ -280,6 +297,16 @@ impl Verb for Reload {
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         Ok(service.reload(actor).await)
+    }
+}
+
+impl Verb for ConfigRequest {
+    type Answer = ConfigShown;
+    const SPEC: Spec = Spec::get("/v1/config", Role::Read)
+        .command("", "Show the configuration in force, without what could be a secret.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        Ok(ConfigShown { sections: service.rooms().config.clone() })
     }
 }
 
@@ -309,6 +336,7 @@ impl Verb for BackupRequest {
     type Answer = BackupReport;
     const SPEC: Spec = Spec::post("/v1/store:backup", Role::Operate)
         .command("store backup", "Copy everything into a folder, even while the daemon runs.")
+        .refuses(&[Cause::Unprocessable])
         .slow()
         .unaudited();
 
@@ -338,12 +366,27 @@ impl Verb for MetricsRequest {
         service.metrics().await
     }
 
+    fn form() -> Form {
+        Form::of::<MetricsRequest>().answer::<String>(metrics::CONTENT_TYPE)
+    }
+
     fn reply(text: &String) -> Reply {
-        Reply { status: 200, media_type: metrics::CONTENT_TYPE, body: text.clone().into_bytes() }
+        Reply::new(200, metrics::CONTENT_TYPE, text.clone().into_bytes())
     }
 
     fn understand(body: &[u8]) -> Result<String, String> {
         String::from_utf8(body.to_vec()).map_err(|_| "it is not UTF-8".to_owned())
+    }
+}
+
+impl Verb for OpenApiRequest {
+    type Answer = serde_json::Value;
+    const SPEC: Spec = Spec::get("/v1/openapi.json", Role::Read)
+        .command("", "The description of this API as OpenAPI 3.1.")
+        .operation("openapi");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        Ok(service.api_description())
     }
 }
 

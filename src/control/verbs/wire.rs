@@ -153,7 +153,7 @@ pub(super) fn reply<V: Verb>(answer: &V::Answer) -> Reply {
         Some(tag) => json(&BTreeMap::from([(tag, answer)])),
         None => json(answer),
     };
-    Reply { status: 200, media_type: JSON, body }
+    Reply::new(200, JSON, body)
 }
 
 pub(super) fn understand<V: Verb>(body: &[u8]) -> Result<V::Answer, String> {

@@ -20,7 +20,7 @@ const UNFINISHED: &str = ".new";
 const PIECE_BYTES: usize = 1024 * 1024;
 
 /// What a backup holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BackupReport {
     /// The last journal entry in it.
     pub journal_sequence: u64,

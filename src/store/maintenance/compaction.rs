@@ -84,7 +84,7 @@ const COPY: f64 = 1.9;
 const WHILE_COPIED: f64 = 2.9;
 
 /// The result of a compaction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Compacted {
     /// Rows in the index.
     pub rows: u64,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::mutex::locked;
 
 /// How far long work has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Progress {
     /// What is being done, in a few words.
     pub step: String,

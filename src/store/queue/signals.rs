@@ -6,17 +6,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::payments::object::AccountName;
 use crate::store::mutex::locked;
 
-/// The signals of all accounts that have a listener, and the outbox's.
+/// The signals of all accounts that have a listener, the outbox's and the journal's.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     due: Mutex<HashMap<AccountName, Arc<Notify>>>,
     owed: Arc<Notify>,
     targets: Mutex<HashMap<String, Arc<Notify>>>,
+    journal: watch::Sender<u64>,
 }
 
 impl Signals {
@@ -35,6 +36,16 @@ impl Signals {
     pub(crate) fn of_target(&self, target: &str) -> Arc<Notify> {
         let mut targets = locked(&self.targets);
         Arc::clone(targets.entry(target.to_owned()).or_default())
+    }
+
+    /// The last journal entry, and a signal whenever there is another.
+    pub(crate) fn journal(&self) -> watch::Receiver<u64> {
+        self.journal.subscribe()
+    }
+
+    /// Wakes those who follow the journal.
+    pub(crate) fn written(&self, sequence: u64) {
+        self.journal.send_replace(sequence);
     }
 
     /// Wakes the listeners of these accounts, and the listeners of the outbox if `is_owed`.

@@ -28,7 +28,7 @@ use crate::store::mutex::locked;
 use crate::store::types::StoreError;
 
 /// What a self-check found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CheckReport {
     /// Records, open and finished.
     pub records: u64,

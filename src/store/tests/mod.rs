@@ -8,6 +8,7 @@ mod damage;
 mod dates;
 mod faults;
 mod fixture;
+mod follow;
 mod lists;
 mod maintain;
 mod model;

@@ -26,6 +26,7 @@ const BOTH: &[&str] = &[
 
 const DEB: &[&str] = &[
     "/lib/systemd/system/reconciled.service",
+    "/lib/systemd/system/reconciled.socket",
     "/usr/share/doc/reconciled/changelog.Debian.gz",
     "/usr/share/doc/reconciled/changelog.gz",
     "/usr/share/doc/reconciled/copyright",
@@ -34,6 +35,7 @@ const DEB: &[&str] = &[
 
 const RPM: &[&str] = &[
     "/usr/lib/systemd/system/reconciled.service",
+    "/usr/lib/systemd/system/reconciled.socket",
     "/usr/share/doc/reconciled/CHANGELOG.md",
     "/usr/share/licenses/reconciled/LICENSE-APACHE",
     "/usr/share/licenses/reconciled/LICENSE-MIT",

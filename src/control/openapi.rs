@@ -1,0 +1,432 @@
+//! The description of the API for programs: OpenAPI 3.1, made from the table of verbs. It is kept in docs/openapi.json,
+//! so that a change of the API is reviewed, and served at `/v1/openapi.json`.
+//!
+//! Owns: the form of that document. Must never know: any one verb, how a request is carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::live::EVENT_STREAM;
+use super::problem::{Cause, Problem};
+use super::verbs::{Entry, Form, JSON, Method, Part, Spec, TABLE, named, reference, written};
+use crate::access::Role;
+
+/// Where to find the rest.
+const ABOUT: &str = "What `reconciled` knows and can do, for programs. Over the daemon's Unix-domain socket the kernel \
+    says who calls, and no token is needed. Over TCP a bearer token says what the caller may do. Each operation names \
+    the role that it needs; a role includes those before it: connect, metrics, read, enrol, operate, write-money. \
+    Amounts are text, times are RFC 3339. Fields may be added within `/v1`, so ignore those that you do not know.";
+
+/// The classes of problems that every operation has.
+const ALWAYS: &[Cause] = &[
+    Cause::Malformed,
+    Cause::Unauthenticated,
+    Cause::Forbidden,
+    Cause::TooSlow,
+    Cause::TooMany,
+    Cause::Internal,
+    Cause::Unavailable,
+];
+
+/// The classes that every operation has which may have a body.
+const WITH_BODY: &[Cause] = &[Cause::TooLarge, Cause::UnsupportedMediaType];
+
+/// A verb with its form.
+struct Described {
+    spec: Spec,
+    form: Form,
+}
+
+/// The whole document.
+pub fn document() -> Value {
+    let mut addresses: Vec<(Method, &str)> = Vec::new();
+    for Entry { spec, .. } in TABLE {
+        if !addresses.contains(&(spec.method, spec.path)) {
+            addresses.push((spec.method, spec.path));
+        }
+    }
+    let mut schemas = Schemas::default();
+    let problem = schemas.add(named::<Problem>);
+    let mut paths = Map::new();
+    for (method, path) in addresses {
+        let there = TABLE.iter().filter(|entry| entry.spec.method == method && entry.spec.path == path);
+        let verbs: Vec<Described> = there.map(|entry| schemas.describe(entry)).collect();
+        let operation = operation(&verbs, &schemas, &problem);
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        item[word(method)] = operation;
+    }
+    let components = schemas.used_by(&Value::Object(paths.clone()));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "reconciled",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": { "name": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "http://127.0.0.1:8490", "description": "`listen` under `[control.tcp]`" }],
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "One of `tokens` under `[control.tcp]`. Not needed over the socket.",
+                },
+            },
+        },
+    })
+}
+
+/// The document as it is kept and served.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).expect("its keys are text");
+    text.push('\n');
+    text
+}
+
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Get => "get",
+        Method::Put => "put",
+        Method::Post => "post",
+        Method::Delete => "delete",
+    }
+}
+
+/// Every schema under its name.
+#[derive(Default)]
+struct Schemas(BTreeMap<String, Value>);
+
+impl Schemas {
+    fn add(&mut self, make: fn(&mut Vec<Part>) -> Value) -> Value {
+        let mut parts = Vec::new();
+        let made = make(&mut parts);
+        self.take(parts);
+        made
+    }
+
+    fn describe(&mut self, entry: &Entry) -> Described {
+        let mut form = (entry.form)();
+        self.take(std::mem::take(&mut form.parts));
+        Described { spec: entry.spec, form }
+    }
+
+    fn take(&mut self, parts: Vec<Part>) {
+        for (name, schema) in parts {
+            self.0.insert(name, written(&schema));
+        }
+    }
+
+    /// The schema that a name or a reference stands for, through all references.
+    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+            Some(name) => self.0.get(name).map_or(schema, |found| self.resolve(found)),
+            None => schema,
+        }
+    }
+
+    /// The fields of a request by their names, and which of them must be given.
+    fn fields(&self, request: &str) -> (Map<String, Value>, BTreeSet<String>) {
+        let named = reference(request);
+        let schema = self.resolve(&named);
+        let required = schema["required"].as_array().into_iter().flatten();
+        let required = required.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        (schema["properties"].as_object().cloned().unwrap_or_default(), required)
+    }
+
+    /// The schemas that a part of the document names, directly or through others.
+    fn used_by(&self, part: &Value) -> BTreeMap<&str, &Value> {
+        let mut used = BTreeMap::new();
+        let mut open = vec![part];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(fields) => open.extend(fields.values()),
+                Value::Array(items) => open.extend(items),
+                Value::String(text) => {
+                    let known = text.strip_prefix("#/components/schemas/");
+                    if let Some((name, schema)) = known.and_then(|name| self.0.get_key_value(name))
+                        && used.insert(name.as_str(), schema).is_none()
+                    {
+                        open.push(schema);
+                    }
+                }
+                _ => {}
+            }
+        }
+        used
+    }
+}
+
+/// One operation of the API: the verb at an address, or all verbs that share it, each with a tag.
+fn operation(verbs: &[Described], schemas: &Schemas, problem: &Value) -> Value {
+    let first = &verbs[0].spec;
+    let role = verbs.iter().map(|verb| verb.spec.role).min().unwrap_or(Role::WriteMoney);
+    let mut operation = json!({
+        "operationId": operation_id(verbs),
+        "tags": [subject(first.path)],
+        "summary": if verbs.len() == 1 { first.help.to_owned() } else { format!("Several verbs: {}.", tags(verbs)) },
+        "description": verbs.iter().map(|verb| description(&verb.spec)).collect::<Vec<_>>().join("\n"),
+        "x-required-role": role.as_str(),
+    });
+    if role == Role::Connect {
+        operation["security"] = json!([{}]);
+    }
+    let parameters = parameters(&verbs[0], schemas);
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    let body = body(verbs, schemas);
+    let mut causes: Vec<Cause> = ALWAYS.to_vec();
+    causes.extend(verbs.iter().flat_map(|verb| verb.spec.refuses));
+    if let Some(body) = body {
+        operation["requestBody"] = body;
+    }
+    if matches!(first.method, Method::Put | Method::Post) {
+        causes.extend(WITH_BODY);
+    }
+    if first.path.contains('{') {
+        causes.push(Cause::NotFound);
+    }
+    if first.is_conditional {
+        causes.push(Cause::PreconditionFailed);
+    }
+    operation["responses"] = responses(verbs, &causes, problem);
+    operation
+}
+
+fn operation_id(verbs: &[Described]) -> String {
+    let spec = &verbs[0].spec;
+    let words = match spec.operation {
+        "" if verbs.len() > 1 || spec.command.is_empty() => subject(spec.path),
+        "" => spec.command,
+        given => given,
+    };
+    words.replace(' ', "-")
+}
+
+/// The part of a path that says what it is about: `tracked` of `/v1/tracked:batch`.
+fn subject(path: &str) -> &str {
+    let rest = path.trim_start_matches("/v1").trim_start_matches("/-").trim_start_matches('/');
+    rest.split(['/', ':']).next().unwrap_or(rest)
+}
+
+fn tags(verbs: &[Described]) -> String {
+    verbs.iter().filter_map(|verb| verb.spec.tag).collect::<Vec<_>>().join(", ")
+}
+
+fn description(spec: &Spec) -> String {
+    let role = format!("Needs the role {}.", spec.role.as_str());
+    match spec.tag {
+        Some(tag) => format!("- `{tag}`: {} {role}", spec.help),
+        None => role,
+    }
+}
+
+/// What is given in the path and in the query.
+fn parameters(verb: &Described, schemas: &Schemas) -> Vec<Value> {
+    let (fields, required) = schemas.fields(&verb.form.request);
+    let in_path = path_names(verb.spec.path);
+    let parameter = |name: &str, place: &str, is_required: bool, schema: Value| {
+        let description = schema["description"].clone();
+        let mut parameter = json!({ "name": name, "in": place, "required": is_required, "schema": schema });
+        if description.is_string() {
+            parameter["description"] = description;
+        }
+        parameter
+    };
+    let mut found: Vec<Value> = in_path
+        .iter()
+        .map(|name| {
+            let schema = without_null(&fields[*name]);
+            let schema = if required.contains(*name) { schema } else { or_open(schemas.resolve(&schema)) };
+            parameter(name, "path", true, schema)
+        })
+        .collect();
+    if matches!(verb.spec.method, Method::Get | Method::Delete) {
+        let others = fields.iter().filter(|(name, _)| !in_path.contains(&name.as_str()));
+        found.extend(
+            others.map(|(name, schema)| {
+                parameter(name, "query", required.contains(name), without_null(schema))
+            }),
+        );
+    }
+    let condition = |name: &str, description: &str| {
+        parameter(name, "header", false, json!({ "type": "string", "description": description }))
+    };
+    if is_tagged(verb) {
+        found.push(condition(
+            "If-None-Match",
+            "The ETag of an answer that you have: 304 if it is still the same.",
+        ));
+    }
+    if verb.form.answer_type == EVENT_STREAM {
+        found.push(condition("Last-Event-ID", "The last id that you got: the stream continues after it."));
+    }
+    if verb.spec.is_conditional {
+        let about =
+            "The ETag of the object as you read it: 412 if it has changed since, and nothing is done.";
+        found.push(condition("If-Match", about));
+    }
+    if verb.spec.is_conditional && verb.spec.method == Method::Put {
+        found.push(condition("If-None-Match", "`*`: only if it is not watched yet, otherwise 412."));
+    }
+    found
+}
+
+/// Whether its answers have an ETag.
+fn is_tagged(verb: &Described) -> bool {
+    verb.spec.method == Method::Get && verb.form.answer_type == JSON
+}
+
+fn path_names(path: &str) -> Vec<&str> {
+    path.split('/').filter_map(|segment| Some(segment.strip_prefix('{')?.split_once('}')?.0)).collect()
+}
+
+/// A query cannot say null.
+fn without_null(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    let is_null = |value: &Value| *value == json!("null") || value["type"] == json!("null");
+    for list in ["type", "oneOf", "enum"] {
+        if let Some(choices) = schema[list].as_array_mut() {
+            choices.retain(|choice| !is_null(choice) && !choice.is_null());
+            if let ([only], "type") = (choices.as_slice(), list) {
+                schema[list] = only.clone();
+            }
+        }
+    }
+    if let Some([only]) = schema["oneOf"].as_array().map(Vec::as_slice) {
+        let mut only = only.clone();
+        if let Some(description) = schema.get("description") {
+            only["description"] = description.clone();
+        }
+        return only;
+    }
+    if let Some(fields) = schema.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    schema
+}
+
+/// A name in a path that may be left open.
+fn or_open(schema: &Value) -> Value {
+    let description = schema["description"].as_str().unwrap_or_default();
+    let mut open = schema.clone();
+    open["description"] = format!("{description} `~` leaves it open.").trim_start().into();
+    if let Some(pattern) = schema["pattern"].as_str() {
+        open["pattern"] = format!("({pattern}|^~$)").into();
+    }
+    open
+}
+
+/// The body, if there is one.
+fn body(verbs: &[Described], schemas: &Schemas) -> Option<Value> {
+    let first = &verbs[0];
+    if matches!(first.spec.method, Method::Get | Method::Delete) {
+        return None;
+    }
+    let content = |media_types: &[&str], schema: &Value| {
+        let content: Map<String, Value> = media_types
+            .iter()
+            .map(|media_type| ((*media_type).to_owned(), json!({ "schema": schema })))
+            .collect();
+        json!({ "content": content })
+    };
+    if let Some((media_types, line)) = &first.form.body {
+        let mut body = content(media_types, &json!({ "type": "string" }));
+        body["description"] = "One object a line.".into();
+        for media_type in *media_types {
+            body["content"][*media_type]["x-line-schema"] = line.clone();
+        }
+        return Some(body);
+    }
+    if first.spec.is_by_address() {
+        let (mut fields, _) = schemas.fields(&first.form.request);
+        path_names(first.spec.path).iter().for_each(|name| drop(fields.shift_remove(*name)));
+        let rest = json!({ "type": "object", "properties": fields });
+        return (rest["properties"] != json!({})).then(|| content(&[JSON], &rest));
+    }
+    let bodies: Vec<Value> = verbs
+        .iter()
+        .map(|verb| match verb.spec.tag {
+            Some(tag) => tagged(tag, &reference(&verb.form.request)),
+            None => reference(&verb.form.request),
+        })
+        .collect();
+    let mut body = content(&[JSON], &one_of(bodies));
+    let (_, needed) = schemas.fields(&first.form.request);
+    if first.spec.tag.is_some() || !needed.is_empty() {
+        body["required"] = true.into();
+    }
+    Some(body)
+}
+
+fn tagged(tag: &str, schema: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": { tag: schema },
+        "required": [tag],
+        "additionalProperties": false,
+    })
+}
+
+fn one_of(mut schemas: Vec<Value>) -> Value {
+    schemas.dedup();
+    match schemas.len() {
+        1 => schemas.remove(0),
+        _ => json!({ "oneOf": schemas }),
+    }
+}
+
+fn responses(verbs: &[Described], causes: &[Cause], problem: &Value) -> Value {
+    let first = &verbs[0].form;
+    let answers = verbs.iter().map(|verb| match verb.spec.answer_tag {
+        Some(tag) => tagged(tag, &verb.form.answer),
+        None => verb.form.answer.clone(),
+    });
+    let answer = match first.answer_type {
+        JSON => json!({ "schema": one_of(answers.collect()) }),
+        _ if first.answer["type"] == "string" => json!({ "schema": first.answer }),
+        _ => json!({ "schema": { "type": "string" }, "x-line-schema": first.answer }),
+    };
+    let mut responses = BTreeMap::new();
+    for status in first.statuses {
+        let description = if *status == 201 { "It is new." } else { "It was carried out." };
+        let response = json!({ "description": description, "content": { first.answer_type: answer } });
+        responses.insert(status.to_string(), response);
+    }
+    if is_tagged(&verbs[0]) {
+        responses.insert("304".to_owned(), json!({ "description": "You have it already." }));
+        responses.entry("200".to_owned()).and_modify(|response| {
+            response["headers"] = json!({
+                "ETag": { "description": "Changes with the answer.", "schema": { "type": "string" } },
+            });
+        });
+    }
+    for cause in causes {
+        let entry = responses.entry(cause.status().to_string()).or_insert_with(|| {
+            json!({
+                "description": "",
+                "content": { "application/problem+json": { "schema": problem } },
+            })
+        });
+        let known = entry["description"].as_str().unwrap_or_default();
+        if !known.contains(cause.title()) {
+            let description = format!("{known} {}.", cause.title());
+            entry["description"] = description.trim_start().into();
+        }
+        if cause.retry_after().is_some() {
+            entry["headers"] = json!({
+                "Retry-After": { "description": "Seconds to wait.", "schema": { "type": "string" } },
+            });
+        }
+    }
+    json!(responses)
+}
+
+#[cfg(test)]
+#[path = "openapi_tests.rs"]
+mod tests;
