@@ -2,10 +2,14 @@
 //!
 //! Owns: their shape. Must never know: how they are answered or transported.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{AlertRow, WatchedObject};
 use crate::control::enrolment_request::{EnrolmentRequest, read_kind};
@@ -199,12 +203,35 @@ pub struct ListRequest {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing<Item> {
     /// The rows.
     pub items: Vec<Item>,
     /// The cursor of the next page; none at the end.
     pub next_cursor: Option<String>,
+}
+
+impl<Item: ToSchema> PartialSchema for Listing<Item> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(Item::name()));
+        let cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("The cursor of the next page; null at the end."));
+        let page = ObjectBuilder::new().property("items", items).property("next_cursor", cursor);
+        page.required("items").required("next_cursor").into()
+    }
+}
+
+/// Each kind of rows has a name of its own.
+impl<Item: ToSchema> ToSchema for Listing<Item> {
+    fn name() -> Cow<'static, str> {
+        format!("ListingOf{}", Item::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Item::name().into_owned(), Item::schema()));
+        Item::schemas(schemas);
+    }
 }
 
 /// Everything about one object.
