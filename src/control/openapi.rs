@@ -52,11 +52,12 @@ pub fn document() -> Value {
     for (method, path) in addresses {
         let there = TABLE.iter().filter(|entry| entry.spec.method == method && entry.spec.path == path);
         let verbs: Vec<Described> = there.map(|entry| schemas.describe(entry)).collect();
-        let operation = operation(&verbs, &schemas, &problem);
+        let operation = operation(&verbs, &schemas);
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[word(method)] = operation;
     }
-    let components = schemas.used_by(&Value::Object(paths.clone()));
+    let refusals = refusals(&problem);
+    let components = schemas.used_by(&json!([paths, refusals]));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -70,6 +71,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": refusals,
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -162,7 +164,7 @@ impl Schemas {
 }
 
 /// One operation of the API: the verb at an address, or all verbs that share it, each with a tag.
-fn operation(verbs: &[Described], schemas: &Schemas, problem: &Value) -> Value {
+fn operation(verbs: &[Described], schemas: &Schemas) -> Value {
     let first = &verbs[0].spec;
     let role = verbs.iter().map(|verb| verb.spec.role).min().unwrap_or(Role::WriteMoney);
     let mut operation = json!({
@@ -194,7 +196,7 @@ fn operation(verbs: &[Described], schemas: &Schemas, problem: &Value) -> Value {
     if first.is_conditional {
         causes.push(Cause::PreconditionFailed);
     }
-    operation["responses"] = responses(verbs, &causes, problem);
+    operation["responses"] = responses(verbs, &causes);
     operation
 }
 
@@ -230,8 +232,11 @@ fn description(spec: &Spec) -> String {
 fn parameters(verb: &Described, schemas: &Schemas) -> Vec<Value> {
     let (fields, required) = schemas.fields(&verb.form.request);
     let in_path = path_names(verb.spec.path);
-    let parameter = |name: &str, place: &str, is_required: bool, schema: Value| {
-        let description = schema["description"].clone();
+    let parameter = |name: &str, place: &str, is_required: bool, mut schema: Value| {
+        let description = schema["description"].take();
+        if let Some(fields) = schema.as_object_mut() {
+            fields.shift_remove("description");
+        }
         let mut parameter = json!({ "name": name, "in": place, "required": is_required, "schema": schema });
         if description.is_string() {
             parameter["description"] = description;
@@ -242,7 +247,7 @@ fn parameters(verb: &Described, schemas: &Schemas) -> Vec<Value> {
         .iter()
         .map(|name| {
             let schema = without_null(&fields[*name]);
-            let schema = if required.contains(*name) { schema } else { or_open(schemas.resolve(&schema)) };
+            let schema = if required.contains(*name) { schema } else { or_open(&schema, schemas) };
             parameter(name, "path", true, schema)
         })
         .collect();
@@ -312,11 +317,11 @@ fn without_null(schema: &Value) -> Value {
 }
 
 /// A name in a path that may be left open.
-fn or_open(schema: &Value) -> Value {
+fn or_open(schema: &Value, schemas: &Schemas) -> Value {
     let description = schema["description"].as_str().unwrap_or_default();
-    let mut open = schema.clone();
+    let mut open = schemas.resolve(schema).clone();
     open["description"] = format!("{description} `~` leaves it open.").trim_start().into();
-    if let Some(pattern) = schema["pattern"].as_str() {
+    if let Some(pattern) = open["pattern"].as_str() {
         open["pattern"] = format!("({pattern}|^~$)").into();
     }
     open
@@ -381,7 +386,32 @@ fn one_of(mut schemas: Vec<Value>) -> Value {
     }
 }
 
-fn responses(verbs: &[Described], causes: &[Cause], problem: &Value) -> Value {
+/// What each status of a problem means, by name.
+fn refusals(problem: &Value) -> BTreeMap<String, Value> {
+    let of_verbs = TABLE.iter().flat_map(|entry| entry.spec.refuses);
+    let of_any = [ALWAYS, WITH_BODY, &[Cause::NotFound, Cause::PreconditionFailed]].concat();
+    let mut refusals: BTreeMap<String, Value> = BTreeMap::new();
+    for cause in of_any.iter().chain(of_verbs) {
+        let refusal = refusals.entry(format!("Problem{}", cause.status())).or_insert_with(|| {
+            json!({
+                "description": "",
+                "content": { "application/problem+json": { "schema": problem } },
+            })
+        });
+        let known = refusal["description"].as_str().unwrap_or_default();
+        if !known.contains(cause.title()) {
+            refusal["description"] = format!("{known} {}.", cause.title()).trim_start().into();
+        }
+        if cause.retry_after().is_some() {
+            refusal["headers"] = json!({
+                "Retry-After": { "description": "Seconds to wait.", "schema": { "type": "string" } },
+            });
+        }
+    }
+    refusals
+}
+
+fn responses(verbs: &[Described], causes: &[Cause]) -> Value {
     let first = &verbs[0].form;
     let answers = verbs.iter().map(|verb| match verb.spec.answer_tag {
         Some(tag) => tagged(tag, &verb.form.answer),
@@ -407,22 +437,9 @@ fn responses(verbs: &[Described], causes: &[Cause], problem: &Value) -> Value {
         });
     }
     for cause in causes {
-        let entry = responses.entry(cause.status().to_string()).or_insert_with(|| {
-            json!({
-                "description": "",
-                "content": { "application/problem+json": { "schema": problem } },
-            })
-        });
-        let known = entry["description"].as_str().unwrap_or_default();
-        if !known.contains(cause.title()) {
-            let description = format!("{known} {}.", cause.title());
-            entry["description"] = description.trim_start().into();
-        }
-        if cause.retry_after().is_some() {
-            entry["headers"] = json!({
-                "Retry-After": { "description": "Seconds to wait.", "schema": { "type": "string" } },
-            });
-        }
+        let status = cause.status().to_string();
+        let refusal = json!({ "$ref": format!("#/components/responses/Problem{status}") });
+        responses.insert(status, refusal);
     }
     json!(responses)
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType};
-use utoipa::openapi::{Ref, RefOr, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{AlertRow, WatchedObject};
@@ -213,29 +213,24 @@ pub struct Listing<Item> {
 
 impl<Item: ToSchema> PartialSchema for Listing<Item> {
     fn schema() -> RefOr<Schema> {
-        let items =
-            ArrayBuilder::new().items(Ref::from_schema_name(Item::name())).description(Some("The rows."));
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(Item::name()));
         let cursor = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .description(Some("The cursor of the next page; none at the end."));
-        let page = ObjectBuilder::new()
-            .description(Some("One page of a list."))
-            .property("items", items)
-            .property("next_cursor", cursor)
-            .required("items");
-        RefOr::T(Schema::Object(page.build()))
+            .description(Some("The cursor of the next page; null at the end."));
+        let page = ObjectBuilder::new().property("items", items).property("next_cursor", cursor);
+        page.required("items").required("next_cursor").into()
     }
 }
 
-/// The derived name would be the same for all lists.
+/// Each kind of rows has a name of its own.
 impl<Item: ToSchema> ToSchema for Listing<Item> {
     fn name() -> Cow<'static, str> {
-        format!("{}List", Item::name()).into()
+        format!("ListingOf{}", Item::name()).into()
     }
 
-    fn schemas(parts: &mut Vec<(String, RefOr<Schema>)>) {
-        parts.push((Item::name().into_owned(), Item::schema()));
-        Item::schemas(parts);
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Item::name().into_owned(), Item::schema()));
+        Item::schemas(schemas);
     }
 }
 
