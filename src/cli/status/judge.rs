@@ -137,7 +137,7 @@ fn of_events(events: &EventsHealth, status: &Status) -> Vec<Finding> {
 fn of_channel(channel: &ChannelView) -> Option<Finding> {
     let name = &channel.account;
     let remedy =
-        format!("`reconciled notifications check {name}` tries the way from outside; polling goes on");
+        format!("`reconciled notifications check {name}` tests the path from outside; polling goes on");
     let what = match (channel.health, channel.unsubscribed_at) {
         (_, Some(_)) => format!("somebody ended the notifications of {name}"),
         (Verdict::Silent, None) => {
