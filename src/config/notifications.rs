@@ -127,7 +127,7 @@ impl TestSection {
                 findings.add(
                     "notifications.test.ca_file",
                     "is missing",
-                    "name the pretend authority's certificate",
+                    "name the simulated authority's certificate",
                 );
                 Vec::new()
             }
