@@ -345,7 +345,8 @@ mod tests {
     fn what_could_disturb_a_reader_or_forge_a_line_is_written_as_an_escape() {
         let mut hostile = alert("a/3");
         hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC\u{200b}".to_owned());
-        hostile.explanation = "The reason X\nWhat to do: nothing\u{2028} is not in the manual.".to_owned();
+        hostile.explanation =
+            "The reason X\nWhat to do: nothing\u{2028} is not in the provider's manual.".to_owned();
         let text = single(&hostile, false, &TimeZone::UTC).plain_text();
         assert!(text.contains("Order: A\\u{202e}B\\u{7}\\r\\nC\\u{200b}\n"), "{text}");
         assert!(text.contains("Why: The reason X\\nWhat to do: nothing\\u{2028} is not"), "{text}");

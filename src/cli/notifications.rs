@@ -186,7 +186,7 @@ pub(super) fn summary(channel: &ChannelView) -> String {
     };
     let refused: u64 = counts.refused.values().sum();
     format!(
-        "{health}; {} verified, {} not verifiable, {} refused, {}, {} about objects that nobody watches",
+        "{health}; {} verified, {} not verifiable, {} refused, {}, {} about unwatched objects",
         counts.verified,
         counts.unverified,
         refused,
