@@ -316,7 +316,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (ended, _, err, file) = run(folder.path(), &InitArguments::default(), Some(input));
             assert_eq!(ended, Ok(Exit::Ok), "{err}");
-            assert_eq!(err.matches(" of 5. ").count() - err.matches("not a possible").count(), 5, "{err}");
+            assert_eq!(err.matches(" of 5. ").count() - err.matches("not a valid").count(), 5, "{err}");
             parts.iter().for_each(|part| assert!(file.contains(part), "{part} is not in {file}"));
         };
         check(
