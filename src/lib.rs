@@ -31,7 +31,7 @@
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: replays a past of objects under one polling policy after another.
-//! - `amazon_pay_simulator` (the folder `simulator`): a pretend Amazon Pay, written from the manuals alone. It is a
+//! - `amazon_pay_simulator` (the folder `simulator`): a simulated Amazon Pay, written from the manuals alone. It is a
 //!   crate of its own, so it can share no code with [`apis`].
 //! - `sns_verifier` (the folder `sns-verifier`): whether a message of Amazon SNS is genuine. A crate of its own, too:
 //!   it knows bytes and time and nothing else.

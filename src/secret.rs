@@ -142,7 +142,7 @@ impl SecretReference {
             return credential_source(name);
         }
         Err(bad(
-            "a secret does not stand in the configuration itself",
+            "a secret must not be in the configuration itself",
             "put it into a file of its own and write \"file:/absolute/path\" or \"credential:name\"; \
              if a real secret stood here, replace it at the provider",
         ))
@@ -166,7 +166,7 @@ fn credential_source(name: &str) -> Result<SecretSource, BadSecret> {
     } else {
         Err(bad(
             "the name after credential: is not one of letters, digits, '-', '_' and '.'",
-            "write the name that stands before the colon in the unit's LoadCredential=",
+            "write the name before the colon in the unit's LoadCredential=",
         ))
     }
 }
@@ -214,7 +214,7 @@ impl SecretLoader {
         if text.expose().lines().count() > 1 {
             return Err(bad(
                 "the secret has more than one line",
-                "keep the secret alone in its file, on one line",
+                "keep only the secret in the file, on one line",
             ));
         }
         Ok(text)
@@ -298,8 +298,8 @@ fn ornament(line: &str, named: &str) -> Option<BadSecret> {
         .any(|(open, close)| line.len() > 1 && line.starts_with(*open) && line.ends_with(*close))
     {
         Some(bad(
-            "the secret stands in quotes, which would be taken for a part of it",
-            format!("remove the first and the last letter, or run: sed -i 's/^.//; s/.$//' {named}"),
+            "the secret is in quotes, which would become part of it",
+            format!("remove the first and the last character, or run: sed -i 's/^.//; s/.$//' {named}"),
         ))
     } else if line.contains(char::is_control) {
         Some(bad("the secret has a control character", "store the text as it was issued"))
@@ -331,7 +331,7 @@ fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
         )
     };
     let not_a_file =
-        || bad(format!("{shown} is not a plain file"), "name the file itself: no folder, pipe or device");
+        || bad(format!("{shown} is not a regular file"), "name the file itself: no folder, pipe or device");
     // To open a pipe waits for a writer, perhaps without end: look before.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(not_a_file());
@@ -371,7 +371,7 @@ fn remedy(path: &Path, guard: Guard, error: std::io::ErrorKind) -> String {
             "put the secret there, readable by the user that the service runs as".to_owned()
         }
         (Guard::Directory, std::io::ErrorKind::PermissionDenied) => {
-            format!("only root reads {folder}: use sudo")
+            format!("only root can read {folder}: use sudo")
         }
         (Guard::Directory, _) if path.starts_with("/run/credentials") => {
             format!("add LoadCredential={name} to the unit (sudo systemctl edit reconciled), and restart it")

@@ -15,7 +15,7 @@ pub struct Counts {
     pub operations: BTreeMap<(String, String), OperationCounts>,
     /// Requests that no provider or receiver claims, or whose operation is not recognisable.
     pub unrecognised: u64,
-    /// The pretend chat's.
+    /// The simulated chat's.
     pub chat: ChatCounts,
     /// What happened to notifications, by account name.
     pub notifications: BTreeMap<String, NotificationCounts>,

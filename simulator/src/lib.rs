@@ -1,4 +1,4 @@
-//! A pretend Amazon Pay, written from the providers' manuals alone.
+//! A simulated Amazon Pay, written from the providers' manuals alone.
 //!
 //! Owns: how the providers behave. Must never know: any client of theirs. A client and a simulator that share code
 //! for the wire are wrong together, so this crate depends on none.

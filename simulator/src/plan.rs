@@ -1,10 +1,10 @@
-//! What a scenario wants to become of an object, in words that every pretend provider understands.
+//! What a scenario wants to become of an object, in words that every simulated provider understands.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// One object to be brought to life by a pretend provider, with its fate decided in advance.
+/// One object to be brought to life by a simulated provider, with its fate decided in advance.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// `authorization`, `capture`, `refund`, `charge`, `charge-permission`, `order-reference`, `billing-agreement`.

@@ -1,4 +1,4 @@
-//! What the frame asks of every pretend provider.
+//! What the frame asks of every simulated provider.
 //!
 //! Owns: the interface between the frame (faults, quotas, carriage) and one provider's behaviour; the
 //! seeded randomness handed to it. Must never know: a provider by name, HTTP libraries, the present time.

@@ -107,7 +107,7 @@ async fn listen(stderr: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
 /// configuration, not executable, not found) must be repaired; all others are tried again.
 fn by_exit(status: ExitStatus, word: Option<&str>) -> Verdict {
     let Some(code) = status.code() else {
-        return Verdict::Retry { after: None, why: "the command was ended by a signal".to_owned() };
+        return Verdict::Retry { after: None, why: "the command was killed by a signal".to_owned() };
     };
     let why = format!("exit code {code}");
     let verdict = match code {
@@ -146,7 +146,7 @@ mod tests {
             ("exit 127", "denied exit code 127"),
             ("echo quota_full >&2; exit 75", "retry exit code 75 quota_full"),
             ("echo 'Jane Doe' >&2; exit 1", "retry exit code 1"),
-            ("kill -9 $$", "retry the command was ended by a signal"),
+            ("kill -9 $$", "retry the command was killed by a signal"),
         ] {
             assert_eq!(script(text, Vec::new(), LONG).await, expected, "{text}");
         }

@@ -102,8 +102,8 @@ pub fn repeated(begin: &Alert, since: Timestamp, number: i64, now: Timestamp) ->
     let lasts = age(since, now);
     Alert {
         key: format!("{}{AGAIN}{number}", begin.key),
-        headline: format!("For {lasts} by now: {}", begin.headline),
-        explanation: format!("This began at {since} and is not over. {}", begin.explanation),
+        headline: format!("Ongoing for {lasts}: {}", begin.headline),
+        explanation: format!("It began at {since} and has not ended. {}", begin.explanation),
         found_at: now,
         ..begin.clone()
     }

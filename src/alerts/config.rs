@@ -408,12 +408,12 @@ mod tests {
         assert_eq!(good, Ok(vec![Some("b".to_owned()), Some("c".to_owned()), None]));
         for (wrong, expected) in [
             (vec![("a", "b")], vec!["alert.0.fallback: there is no alert section \"b\""]),
-            (vec![("a", "a")], vec!["alert.0.fallback: the fallbacks lead back to it: a, a"]),
+            (vec![("a", "a")], vec!["alert.0.fallback: the fallbacks form a loop: a, a"]),
             (
                 vec![("a", "b"), ("b", "c"), ("c", "b")],
                 vec![
-                    "alert.1.fallback: the fallbacks lead back to it: b, c, b",
-                    "alert.2.fallback: the fallbacks lead back to it: c, b, c",
+                    "alert.1.fallback: the fallbacks form a loop: b, c, b",
+                    "alert.2.fallback: the fallbacks form a loop: c, b, c",
                 ],
             ),
         ] {

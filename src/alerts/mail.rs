@@ -138,10 +138,10 @@ fn judge(error: &Error) -> Verdict {
         // For example: no common way to authenticate, no STARTTLS.
         return Verdict::Denied {
             after: None,
-            why: "the mail server lacks what is needed (STARTTLS, AUTH)".to_owned(),
+            why: "the mail server does not offer what is needed (STARTTLS, AUTH)".to_owned(),
         };
     }
-    retry("no connection to the mail server, or it broke")
+    retry("no connection to the mail server, or the connection broke")
 }
 
 /// 4yz is temporary. 5yz is permanent (RFC 5321, section 4.2.1), but only "too large" (552) is a fault of the message:

@@ -129,7 +129,7 @@ pub fn late(alerts: &[(Alert, bool)], key: String) -> Message {
     message.severity = message.severity.min(Severity::Warning);
     let mark = prefix("found late", message.is_sandbox);
     message.title = format!("{mark} {}, found long after it happened", counts.kinds());
-    "These ended while nobody could see it, or were enrolled late. Each line says how long ago."
+    "These ended while reconciled could not see it, or were enrolled late. Each line says how long ago."
         .clone_into(&mut message.why);
     let Subject::Digest(sorted) = &message.subject else { return message };
     for (text, alert) in message.lines.iter_mut().zip(sorted) {
@@ -152,9 +152,9 @@ pub fn summary(counts: &Summary, is_sandbox: bool, key: String, zone: &TimeZone)
             counts.kinds()
         ),
         facts: numbers(counts),
-        why: "More alerts came at once than this target gets one by one (alerting.storm_over). None is lost."
+        why: "More alerts came at once than this target gets singly (alerting.storm_over). None is lost."
             .to_owned(),
-        next: "Look for one common cause first, then go through the list.".to_owned(),
+        next: "Look for a common cause first, then go through the list.".to_owned(),
         details: vec![fact("When", &format!("{} to {}", stamp(first, zone), stamp(last, zone)))],
         where_to_look: "reconciled alerts list; each alert names this message".to_owned(),
         lines: counts.lines(),
@@ -173,7 +173,7 @@ pub fn trial(target: &str, now: Timestamp, zone: &TimeZone) -> Message {
         title: "[TEST] reconciled can reach this channel".to_owned(),
         facts: Vec::new(),
         why: "An operator asked for a test message with `reconciled alerts test`.".to_owned(),
-        next: "Nothing. If you read this, alerts for this target arrive here.".to_owned(),
+        next: "Nothing. Alerts for this target arrive here.".to_owned(),
         details: vec![fact("Target", target), fact("When", &stamp(now, zone))],
         where_to_look: String::new(),
         lines: Vec::new(),
@@ -186,7 +186,7 @@ impl Message {
     /// The same message for a target that gets it in the place of another, if there is one.
     #[must_use]
     pub fn instead_of(mut self, other: Option<&str>) -> Message {
-        let text = |other| fact("Instead of", &format!("{other}, which did not take it"));
+        let text = |other| fact("Instead of", &format!("{other}, which did not accept it"));
         self.details.extend(other.map(text));
         self
     }
@@ -345,7 +345,8 @@ mod tests {
     fn what_could_disturb_a_reader_or_forge_a_line_is_written_as_an_escape() {
         let mut hostile = alert("a/3");
         hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC\u{200b}".to_owned());
-        hostile.explanation = "The reason X\nWhat to do: nothing\u{2028} is not in the manual.".to_owned();
+        hostile.explanation =
+            "The reason X\nWhat to do: nothing\u{2028} is not in the provider's manual.".to_owned();
         let text = single(&hostile, false, &TimeZone::UTC).plain_text();
         assert!(text.contains("Order: A\\u{202e}B\\u{7}\\r\\nC\\u{200b}\n"), "{text}");
         assert!(text.contains("Why: The reason X\\nWhat to do: nothing\\u{2028} is not"), "{text}");

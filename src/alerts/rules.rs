@@ -86,22 +86,22 @@ pub fn resolve(
         known_targets(&mut check, "targets", &own.targets, targets);
         known_targets(&mut check, "escalate_to", &own.escalate_to, targets);
         for target in own.escalate_to.iter().filter(|target| own.targets.contains(target)) {
-            let what = format!("{target} gets the alert at once, so it cannot be escalated to it");
+            let what = format!("{target} already gets the alert at once");
             check.problem("escalate_to", what, "name a target that is not in targets");
         }
         let escalation = match (own.escalate_after_min, own.escalate_to) {
             (None, to) if to.is_empty() => None,
             (None, _) => {
-                check.problem("escalate_after_min", "is missing beside escalate_to", "15 is usual");
+                check.problem("escalate_after_min", "is required with escalate_to", "15 is usual");
                 None
             }
             (Some(_), to) if to.is_empty() => {
-                check.problem("escalate_to", "is missing beside escalate_after_min", "name a target");
+                check.problem("escalate_to", "is required with escalate_after_min", "name a target");
                 None
             }
             (Some(minutes), to) => {
                 if !(1..=LONGEST_WAIT_MIN).contains(&minutes) {
-                    let what = format!("{minutes} min is not from 1 to {LONGEST_WAIT_MIN} min");
+                    let what = format!("{minutes} min is outside 1 to {LONGEST_WAIT_MIN} min");
                     check.problem("escalate_after_min", what, "15 is usual");
                 }
                 Some((Duration::from_secs(minutes.saturating_mul(60)), to))
@@ -111,7 +111,7 @@ pub fn resolve(
         let before = rules.iter().position(|rule| !rule.goes_on && rule.matchers.covers(&matchers));
         if let Some(before) = before {
             remarks.push(format!(
-                "the [[route]] section number {} can never match: number {} decides about all its alerts",
+                "[[route]] section {} can never match: section {} already decides about all its alerts",
                 number + 1,
                 before + 1
             ));
@@ -188,12 +188,12 @@ mod tests {
                 "route.0.targets: there is no [[alert]] section named \"chat\" → known targets: room, pager",
                 "route.1.targets: it names no target → name the targets; to hold alerts back for a time, use \
                  `reconciled silence add`",
-                "route.1.escalate_after_min: is missing beside escalate_to → 15 is usual",
-                "route.2.escalate_to: is missing beside escalate_after_min → name a target",
+                "route.1.escalate_after_min: is required with escalate_to → 15 is usual",
+                "route.2.escalate_to: is required with escalate_after_min → name a target",
                 "route.3.escalate_to: there is no [[alert]] section named \"nobody\" → known targets: room, pager",
-                "route.3.escalate_to: room gets the alert at once, so it cannot be escalated to it → name a target \
+                "route.3.escalate_to: room already gets the alert at once → name a target \
                  that is not in targets",
-                "route.3.escalate_after_min: 0 min is not from 1 to 360 min → 15 is usual",
+                "route.3.escalate_after_min: 0 min is outside 1 to 360 min → 15 is usual",
             ]
         );
     }
@@ -205,7 +205,7 @@ mod tests {
         let second = "[[route]]\nkinds = ['overdue']\naccounts = ['shop-de']\ntargets = ['pager']\n";
         assert_eq!(
             remarks(&format!("{first}{second}")),
-            ["the [[route]] section number 2 can never match: number 1 decides about all its alerts"]
+            ["[[route]] section 2 can never match: section 1 already decides about all its alerts"]
         );
         assert_eq!(remarks(&format!("{first}{first}")).len(), 1, "the same section twice");
         assert!(remarks(&format!("{second}{first}")).is_empty());

@@ -79,7 +79,7 @@ impl<'a> Setting<'a> {
         if secret.expose().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
             return Some(secret);
         }
-        self.problem(key, "it has characters that no token has", "store the token as it was issued");
+        self.problem(key, "it has characters that a token cannot have", "store the token as it was issued");
         None
     }
 
@@ -119,11 +119,7 @@ impl<'a> Setting<'a> {
         match address::checked(&base) {
             Ok(url) if url.query().is_none() && url.fragment().is_none() => Some(base),
             Ok(_) => {
-                self.problem(
-                    key,
-                    "it has more than host and path",
-                    "leave out everything from the ? or # on",
-                );
+                self.problem(key, "it has more than host and path", "remove everything from the ? or # on");
                 None
             }
             Err(what) => {
@@ -170,11 +166,11 @@ impl<'a> Setting<'a> {
     /// The time limits, and which environments are meant.
     pub fn numbers(&mut self, timeout_s: u64, give_up_after_h: u64, environments: &[Environment]) {
         if !(1..=120).contains(&timeout_s) {
-            let what = format!("{} s is not from 1 to 120 s", timeout_s);
+            let what = format!("{} s is outside 1 to 120 s", timeout_s);
             self.problem("timeout_s", what, "use 10 for a chat, 15 to 30 for a back office");
         }
         if !(1..=720).contains(&give_up_after_h) {
-            let what = format!("{} h is not from 1 to 720 h", give_up_after_h);
+            let what = format!("{} h is outside 1 to 720 h", give_up_after_h);
             self.problem("give_up_after_h", what, "76 covers a long weekend");
         }
         if environments.is_empty() {
@@ -221,8 +217,8 @@ impl<'a> Setting<'a> {
         let mut next = Some(fallback);
         while let Some(target) = next {
             if target == name {
-                let what = format!("the fallbacks lead back to it: {}, {name}", seen.join(", "));
-                return self.problem("fallback", what, "let one of them have no fallback");
+                let what = format!("the fallbacks form a loop: {}, {name}", seen.join(", "));
+                return self.problem("fallback", what, "remove the fallback of one of them");
             }
             if seen.contains(&target) {
                 // A circle further on; it is reported there.

@@ -109,14 +109,13 @@ impl Silence {
         let about = |account: &AccountName| Alert {
             headline: format!("Silence {} ends at {}", self.number, self.ends_at),
             explanation: format!(
-                "It holds back: {}. {} made it because: {}. Alerts are delivered again afterwards; what it has held \
-                 back is not delivered later.",
+                "It holds back: {}. {} gave this reason: {}. New alerts are delivered afterwards; those held back \
+                 are not.",
                 self.matchers.words(),
                 self.by,
                 self.reason
             ),
-            advice: "If its reason remains, make another with `reconciled silence add`. Otherwise nothing."
-                .to_owned(),
+            advice: "If the reason still holds, add another with `reconciled silence add`.".to_owned(),
             where_to_look: "reconciled silence list; reconciled alerts list --state silenced".to_owned(),
             ..Alert::new(AlertKind::SilenceEnding, &occasion, Severity::Info, account, now)
         };

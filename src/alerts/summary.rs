@@ -127,7 +127,7 @@ impl Summary {
             rest.iter().for_each(|(_, (_, sums))| totals.merge(sums));
             let totals = totals.text().map(|text| format!(" · {text}")).unwrap_or_default();
             let number: u64 = rest.iter().map(|(_, (number, _))| number).sum();
-            lines.push(format!("{number} others of {} accounts{totals}", accounts.len()));
+            lines.push(format!("{number} others in {} accounts{totals}", accounts.len()));
         }
         lines
     }

@@ -55,7 +55,7 @@ pub(super) fn ended(entry: &Entry, where_to_look: &str, now: Timestamp) -> Optio
         Ending::Cancelled if tally.declined == rows => return None,
         Ending::Cancelled => (
             Severity::Critical,
-            "it was cancelled, but some of its rows may have taken effect".to_owned(),
+            "it was canceled, but some of its rows may have taken effect".to_owned(),
             "Check the rows that are not declined.",
         ),
         Ending::NotProcessed(why) if tally.unknown + tally.done + tally.open > 0 && tally.waiting == 0 => (

@@ -20,7 +20,7 @@ pub(super) fn alert(attempt: &Attempt, where_to_look: &str, now: Timestamp) -> A
     Alert {
         object,
         amount: attempt.amount,
-        headline: format!("nobody knows whether {label} was carried out"),
+        headline: format!("it is unknown whether {label} was carried out"),
         explanation: format!(
             "It was sent {}, and no answer came: {}.",
             if attempt.sent == 1 { "once".to_owned() } else { format!("{} times", attempt.sent) },

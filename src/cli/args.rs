@@ -33,7 +33,7 @@ pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  reconciled demo                        watch it at work, without credentials
+  reconciled demo                        see it at work, without credentials
   reconciled init                        write a first configuration
   reconciled check-config                find every mistake in the configuration
   reconciled run                         the daemon, usually under systemd
@@ -43,7 +43,7 @@ Examples:
   reconciled explain S01-1234567-1234567-C123456
   reconciled batch submit shop-ae a.csv  many operations, followed to the end
   reconciled call shop-de                the single operations of an account
-  reconciled status                      what is not well, and an overview
+  reconciled status                      problems first, then an overview
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not
 found, 69 unavailable, 73 cannot create a file, 74 disk, 75 try again later, 76
@@ -65,7 +65,7 @@ pub struct Arguments {
 pub enum Command {
     /// Run the daemon: poll, alert and report until it is stopped.
     #[command(after_help = "\
-On SIGTERM or SIGINT it finishes what is in flight and ends. On SIGHUP it
+On SIGTERM or SIGINT it finishes what is in flight and exits. On SIGHUP it
 reloads the configuration; if the new one is invalid, the old one stays in
 force.
 
@@ -73,13 +73,13 @@ Examples:
   reconciled run
   reconciled run --config ./config.toml")]
     Run(RunArguments),
-    /// Watch it work against a pretend Amazon Pay: no credentials, no other software.
+    /// Watch it work against a simulated Amazon Pay: no credentials, no other software.
     #[command(after_help = "\
 Examples:
   reconciled demo
   reconciled demo --dir ./demo --seed 7")]
     Demo(DemoArguments),
-    /// Run a pretend Amazon Pay (v2, MWS, Payment Services) to develop against, over HTTP and HTTPS.
+    /// Run a simulated Amazon Pay (v2, MWS, Payment Services) to develop against, over HTTP and HTTPS.
     #[command(after_help = "\
 Examples:
   reconciled simulate --listen 127.0.0.1:8080
@@ -100,7 +100,7 @@ Examples:
     /// Write a first configuration for one account and one chat, and say what comes next.
     #[command(after_help = "\
 It asks five questions; a script gives the answers as flags. The file goes to
---config FILE. It is never overwritten without --force. No secret is asked for:
+--config FILE. It is never overwritten without --force. It asks for no secret:
 the commands that it prints store them.
 
 Examples:
@@ -186,9 +186,9 @@ Examples:
     Accept(ObjectsArguments),
     /// [`messages::StatusRequest`]
     #[command(about = messages::StatusRequest::SPEC.help, after_help = "\
-What is not well comes first, with what to do. It asks the running daemon and
-never opens the store. The exit codes are those of monitoring plugins: 0 all is
-well, 1 warning, 2 critical (also when the daemon is stopped), 3 unknown.
+Problems come first, each with what to do. The command asks the running daemon
+and never opens the store. The exit codes are those of monitoring plugins: 0 all
+is well, 1 warning, 2 critical (also when the daemon is stopped), 3 unknown.
 
 Examples:
   reconciled status
@@ -220,9 +220,9 @@ Examples:
     FetchReports(FetchReportsArguments),
     /// [`messages::AuditRequest`]
     #[command(about = messages::AuditRequest::SPEC.help, after_help = "\
-Newest first: when, who (user id and name, as the kernel says it), which command, on what, and how it ended.
-\"begun, outcome unknown\" is still being carried out, or a crash cut it off. Refused attempts and enrolments of one
-user within an hour share one entry, with their number. An enrolment names its first objects only.
+Newest first: when, who (user id and name, as the kernel reports them), which command, on what, and how it ended.
+\"begun, outcome unknown\" means still running, or cut off by a crash. Refused attempts and enrolments of one user
+within an hour share one entry, with their number. An enrolment names its first objects only.
 
 Examples:
   reconciled audit --since 36h
@@ -262,7 +262,7 @@ Examples:
   reconciled events test"
     )]
     Events(EventsCommand),
-    /// Receive notifications of the provider: see their health, trust a topic, check the way.
+    /// Receive notifications of the provider: see their health, trust a topic, check the path.
     #[command(
         subcommand,
         after_help = "\
@@ -416,7 +416,7 @@ Example:
     /// [`messages::BatchCancel`]
     #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
 A batch that has not been sent yet will never be sent. A batch that has been
-sent is cancelled by its id, if the provider has not accepted it for
+sent is canceled by its id, if the provider has not accepted it for
 processing; `batch show` shows the result.
 
 Example:

@@ -75,7 +75,7 @@ fn show(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
         CallOutcome::NotAllowed => ("not sent", Tone::Warning),
         CallOutcome::Refused => ("refused by the provider", Tone::Bad),
         CallOutcome::TryLater => ("not carried out; try again later", Tone::Warning),
-        CallOutcome::InDoubt => ("IN DOUBT: nobody knows whether it was carried out", Tone::Bad),
+        CallOutcome::InDoubt => ("IN DOUBT: it is unknown whether it was carried out", Tone::Bad),
     };
     screen.toned(&format!("{} of {}: {word}", ran.operation, ran.account), tone)?;
     if let Some(detail) = &ran.detail {

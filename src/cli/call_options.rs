@@ -24,13 +24,13 @@ pub struct CallArguments {
     /// Its parameters, such as CaptureAmount.Amount=14.00; see --help-parameters.
     #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
     pub parameters: Vec<(String, String)>,
-    /// Send it although it changes something. Without this, the command prints what it would send.
+    /// Send it even though it changes something. Without this, the command prints what it would send.
     #[arg(long)]
     pub yes: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
-    /// How long it may wait for a permit from the account's budget, in seconds.
+    /// Seconds to wait for a permit from the account's budget.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=420))]
     pub wait: u64,
     /// List the operations of the account's API.

@@ -170,7 +170,7 @@ impl Job<'_> {
         while let Some(news) = receiver.recv().await {
             ended = match news {
                 News::Ignoring(columns) => {
-                    let text = format!("{name}: columns left out, not known: {}", columns.join(", "));
+                    let text = format!("{name}: unknown columns ignored: {}", columns.join(", "));
                     progress.note(&text, screen).map_err(Failed::from)
                 }
                 News::NoRows => {

@@ -35,7 +35,7 @@ pub struct InitArguments {
     /// The folder of the secrets [default: $CREDENTIALS_DIRECTORY, else /etc/credstore].
     #[arg(long, value_name = "DIR")]
     pub credentials: Option<PathBuf>,
-    /// Replace a configuration that is already there.
+    /// Replace an existing configuration.
     #[arg(long)]
     pub force: bool,
 }

@@ -134,7 +134,7 @@ pub(super) fn write(channel: &ChannelView, clock: &SharedClock, screen: &mut Scr
         screen.pair_wrapped("  confirmed", &moment(at, now))?;
     }
     if let Some(at) = channel.unsubscribed_at {
-        screen.pair_wrapped("  ended", &format!("somebody ended the subscription {}", moment(at, now)))?;
+        screen.pair_wrapped("  ended", &format!("the subscription {} was ended", moment(at, now)))?;
     }
     if let Some(at) = channel.last_hint_at {
         screen.pair_wrapped("  last hint", &moment(at, now))?;
@@ -186,7 +186,7 @@ pub(super) fn summary(channel: &ChannelView) -> String {
     };
     let refused: u64 = counts.refused.values().sum();
     format!(
-        "{health}; {} verified, {} not verifiable, {} refused, {}, {} about objects that nobody watches",
+        "{health}; {} verified, {} not verifiable, {} refused, {}, {} about unwatched objects",
         counts.verified,
         counts.unverified,
         refused,

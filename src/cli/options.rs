@@ -28,7 +28,7 @@ pub struct RunArguments {
 /// The format of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
-    /// As log.format in the configuration says.
+    /// As set by log.format in the configuration.
     Auto,
     /// For people.
     Text,
@@ -58,19 +58,19 @@ pub struct SimulateArguments {
     /// Where to listen for HTTP; with port 0, a free port is chosen and printed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,
-    /// Where to listen for HTTPS, with a certificate from a throw-away authority.
+    /// Where to listen for HTTPS, with a certificate from a temporary authority.
     #[arg(long, value_name = "ADDRESS")]
     pub listen_tls: Option<std::net::SocketAddr>,
-    /// Write the throw-away authority's certificate here, for clients that should trust it.
+    /// Write the temporary authority's certificate here, for clients that should trust it.
     #[arg(long, value_name = "FILE", requires = "listen_tls")]
     pub ca_file: Option<PathBuf>,
-    /// What happens there: populations, outcomes, delays, faults (TOML).
+    /// The scenario: populations, outcomes, delays, faults (TOML).
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// The seed for everything that looks random, instead of the scenario's own seed.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// Send the notifications of each account to URL/ACCOUNT (http), unless the scenario says how it is notified.
+    /// Send the notifications of each account to URL/ACCOUNT (http), unless the scenario sets its notifications.
     #[arg(long, value_name = "URL")]
     pub notify: Option<String>,
     /// Write generated keys into this folder; by default, into a temporary folder, whose path is printed.
@@ -115,7 +115,7 @@ pub struct EnrolArguments {
     /// guessed from the format of the id if that is clear. For files: the kind of lines that name none.
     #[arg(long, value_parser = read_kind)]
     pub kind: Option<Kind>,
-    /// The amount that must be observed, such as 14.00.
+    /// The expected amount, such as 14.00.
     #[arg(long, requires = "currency", requires = "id")]
     pub amount: Option<String>,
     /// Its currency (ISO 4217), such as EUR.
@@ -133,10 +133,10 @@ pub struct EnrolArguments {
     /// The format of the files; detected from the first line by default.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// The decimal sign of amounts in CSV files. By default 14.00 and 14,00 are read, and 1,234 is refused.
+    /// The decimal separator of amounts in CSV files. By default 14.00 and 14,00 are read, and 1,234 is refused.
     #[arg(long, value_enum, value_name = "SIGN", requires = "files")]
     pub decimal: Option<Decimal>,
-    /// Leave out columns that are not known. By default a CSV file with such a column is refused.
+    /// Ignore unknown columns. By default, a CSV file with an unknown column is refused.
     #[arg(long, requires = "files")]
     pub ignore_columns: bool,
     /// Write rejected lines to this file (CSV: file, line, reason, text).
@@ -249,7 +249,7 @@ pub struct StatusArguments {
     /// Print everything as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Show it again and again, every 5 seconds or as often as you say, until Ctrl-C.
+    /// Refresh every 5 seconds, or every SECONDS, until Ctrl-C.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub watch: Option<u64>,
@@ -266,7 +266,7 @@ pub struct ReportArguments {
 /// `audit`
 #[derive(Debug, Args)]
 pub struct AuditArguments {
-    /// Only what was done since then: a time with its zone (2026-01-15T09:30:00Z), a day (UTC), or a span such as 36h.
+    /// Only entries since this time, with its zone (2026-01-15T09:30:00Z), this day (UTC), or a span such as 36h.
     #[arg(long, value_name = "TIME", value_parser = read_since)]
     pub since: Option<Since>,
     /// Only entries that name this object, batch, call or account.

@@ -21,7 +21,7 @@ pub struct BatchSubmitArguments {
     /// CSV with a header line of parameter names, or JSON Lines; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Your own word, such as a month, that distinguishes this batch from one with the same rows.
+    /// A label of your own, such as a month, that distinguishes this batch from one with the same rows.
     #[arg(long, value_name = "WORD")]
     pub label: Option<String>,
     /// Only check: print every problem, or the files that would be sent.
@@ -65,7 +65,7 @@ pub struct BatchReleaseArguments {
     /// The batch's reference, as `batch list` shows it.
     #[arg(value_name = "REFERENCE")]
     pub reference: String,
-    /// The feed that is the submission whose answer was lost (Amazon Pay MWS).
+    /// The feed of the submission whose answer was lost (Amazon Pay MWS).
     #[arg(long, value_name = "FEED_ID", conflicts_with_all = ["resend", "may_be_sent_again"])]
     pub adopt: Option<String>,
     /// None of the feeds at the provider is this submission: send it again (Amazon Pay MWS).

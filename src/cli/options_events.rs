@@ -69,7 +69,7 @@ pub struct EventsListArguments {
     /// Only events of this object: its id, or account/kind/id.
     #[arg(long)]
     pub object: Option<String>,
-    /// Only events found since then: 36h, 2d, 2026-01-15 or 2026-01-15T09:30:00Z.
+    /// Only events found since this time: 36h, 2d, 2026-01-15 or 2026-01-15T09:30:00Z.
     #[arg(long, value_parser = read_since)]
     pub since: Option<Since>,
     /// The maximum number of rows; 0 means all.
@@ -90,7 +90,7 @@ pub struct EventsRedeliverArguments {
     /// All events of this object: its id, or account/kind/id.
     #[arg(long, group = "choice")]
     pub object: Option<String>,
-    /// All events found since then: 36h, 2d, 2026-01-15 or 2026-01-15T09:30:00Z.
+    /// All events found since this time: 36h, 2d, 2026-01-15 or 2026-01-15T09:30:00Z.
     #[arg(long, value_parser = read_since, group = "choice")]
     pub since: Option<Since>,
     /// All deliveries that were given up.

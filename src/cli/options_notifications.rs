@@ -17,7 +17,7 @@ Examples:
   reconciled notifications list
   reconciled notifications list --json")]
     List(NotificationsListArguments),
-    /// Print the address to notify, and where it belongs.
+    /// Print the address for notifications, and where to enter it.
     #[command(after_help = "\
 Examples:
   reconciled notifications url shop-de")]
@@ -69,7 +69,7 @@ pub struct TrustArguments {
     /// The topic's full name: arn:aws:sns:REGION:NUMBER:NAME.
     #[arg(value_name = "TOPIC", required_unless_present = "none")]
     pub topic: Option<String>,
-    /// Trust no topic any more.
+    /// Trust no topic from now on.
     #[arg(long, conflicts_with = "topic")]
     pub none: bool,
 }

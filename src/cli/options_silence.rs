@@ -62,7 +62,7 @@ pub struct SilenceAddArguments {
     /// Alerts with this reason of the provider.
     #[arg(long, value_name = "CODE")]
     pub reason: Vec<String>,
-    /// Alerts that are at least this urgent: info, warning, critical.
+    /// Alerts of at least this severity: info, warning, critical.
     #[arg(long, value_name = "SEVERITY", value_parser = read_severity)]
     pub min_severity: Option<Severity>,
     /// Alerts about at least this amount, in this currency: "500.00 EUR".
@@ -71,7 +71,7 @@ pub struct SilenceAddArguments {
     /// Alerts about accounts with this label. Repeat it with another name: all labels must match.
     #[arg(long, value_name = "NAME=VALUE", value_parser = read_label)]
     pub label: Vec<(String, String)>,
-    /// Why, for the others.
+    /// The reason, for your colleagues.
     #[arg(long, value_name = "TEXT")]
     pub because: String,
     /// For this long: 90m, 2h, 1d.
@@ -80,7 +80,7 @@ pub struct SilenceAddArguments {
     /// Until this moment, such as 2026-01-15T18:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     pub until: Option<Timestamp>,
-    /// Until a condition that it holds back is over.
+    /// Until the silenced condition is over.
     #[arg(long, required_unless_present_any = ["span_s", "until"])]
     pub until_resolved: bool,
 }
@@ -88,7 +88,7 @@ pub struct SilenceAddArguments {
 /// `silence list`
 #[derive(Debug, Args)]
 pub struct SilenceListArguments {
-    /// Also those that ended more than a week ago.
+    /// Also silences that ended more than a week ago.
     #[arg(long)]
     pub all: bool,
     /// Print one JSON object per line.
@@ -121,7 +121,7 @@ pub struct RouteArguments {
     /// The key of an existing alert, as `alerts list` shows it.
     #[arg(value_name = "KEY", required_unless_present_any = ["example", "kind", "account", "severity", "object_kind", "reason", "amount"])]
     pub key: Option<String>,
-    /// A plain decline of the first account.
+    /// A sample decline of the first account.
     #[arg(long, conflicts_with = "key")]
     pub example: bool,
     /// An alert of this kind: declined, overdue, quarantined, ...
@@ -130,7 +130,7 @@ pub struct RouteArguments {
     /// An alert about this account.
     #[arg(long, conflicts_with = "key")]
     pub account: Option<AccountName>,
-    /// An alert that is this urgent: info, warning, critical.
+    /// An alert of this severity: info, warning, critical.
     #[arg(long, value_parser = read_severity, conflicts_with = "key")]
     pub severity: Option<Severity>,
     /// An alert about an object of this kind: charge, refund, ...

@@ -162,8 +162,8 @@ fn write_route(explanation: &RouteExplanation, screen: &mut Screen<'_>) -> io::R
         }
     }
     match explanation.rules.is_empty() {
-        true => screen.line("there are no rules: every target is asked")?,
-        false if !is_matched => screen.line("no rule matches: every target is asked")?,
+        true => screen.line("there are no rules: each target's own filters decide")?,
+        false if !is_matched => screen.line("no rule matches: each target's own filters decide")?,
         false => {}
     }
     for refused in &explanation.refused {
@@ -174,7 +174,7 @@ fn write_route(explanation: &RouteExplanation, screen: &mut Screen<'_>) -> io::R
     }
     for row in &explanation.escalations {
         let (target, at) = (&row.target, row.at);
-        screen.line(&format!("{target} gets it at {at}, unless it is acknowledged before"))?;
+        screen.line(&format!("{target} gets it at {at}, unless somebody acknowledges it first"))?;
     }
     if explanation.targets.is_empty() {
         screen.toned("nobody gets it at once", Tone::Bad)?;

@@ -1,4 +1,4 @@
-//! `reconciled simulate`: the pretend provider alone, for a shop's developer.
+//! `reconciled simulate`: the simulated provider alone, for a shop's developer.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -212,7 +212,7 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
             "charges.csv:6: shop/charge/S02 is already enrolled with amount 14.00 EUR",
             "charges.csv:7: 5 cells where the header has 4",
             "charges.csv:8: a quote is opened",
-            "left out, not known: Colour",
+            "unknown columns ignored: Colour",
             STORE_WRITTEN,
         ],
     );

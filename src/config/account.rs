@@ -177,7 +177,7 @@ fn text(
     match table.remove(key) {
         Some(Value::String(text)) => Some(text),
         Some(_) => {
-            findings.add(&join(path, key), "is not a text", remedy);
+            findings.add(&join(path, key), "is not a string", remedy);
             None
         }
         None => {
@@ -209,7 +209,7 @@ fn labels(table: &mut Table, path: &str, findings: &mut Findings<'_>) -> BTreeMa
             }
             _ => {
                 let what = format!(
-                    "is not a text of 1 to {LABEL_CHARACTERS_MAX} characters, or its name is too long"
+                    "is not a string of 1 to {LABEL_CHARACTERS_MAX} characters, or its name is too long"
                 );
                 findings.add(&format!("{path}.labels.{name}"), what, remedy);
             }

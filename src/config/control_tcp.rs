@@ -48,8 +48,8 @@ impl TcpSection {
     /// Checks it and reads the tokens.
     pub(super) fn resolve(self, loader: &SecretLoader, findings: &mut Findings<'_>) -> TcpConfig {
         if !self.listen.ip().is_loopback() {
-            let remedy = "write 127.0.0.1 or [::1], and let a proxy with TLS listen for others";
-            findings.add("control.tcp.listen", "it is not an address of this machine alone", remedy);
+            let remedy = "write 127.0.0.1 or [::1], and put a TLS proxy in front for other machines";
+            findings.add("control.tcp.listen", "it is not a loopback address", remedy);
         }
         let is_name = |host: &&String| {
             let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');

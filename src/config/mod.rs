@@ -343,7 +343,7 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
         line,
         key: "file".to_owned(),
         what: format!("is not TOML: {}", error.message().trim()),
-        remedy: "correct that line first; other problems show after it".to_owned(),
+        remedy: "correct that line first; other problems appear after that".to_owned(),
     }
 }
 

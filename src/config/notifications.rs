@@ -75,7 +75,7 @@ impl NotificationsSection {
             && !is_public(url)
         {
             let remedy = "write https://host or https://host/path, as the provider reaches it";
-            findings.add("notifications.public_url", format!("{url:?} cannot be notified"), remedy);
+            findings.add("notifications.public_url", format!("{url:?} is not a public address"), remedy);
         }
         let mut trusted_proxies = match self.trusted_proxies {
             Some(_) => Vec::new(),
@@ -127,7 +127,7 @@ impl TestSection {
                 findings.add(
                     "notifications.test.ca_file",
                     "is missing",
-                    "name the pretend authority's certificate",
+                    "name the simulated authority's certificate",
                 );
                 Vec::new()
             }

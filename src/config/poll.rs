@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for Span {
         let text = String::deserialize(deserializer)?;
         let bad = || {
             serde::de::Error::custom(format!(
-                "{text:?} is not a length of time such as \"1h\", \"90s\" or \"2h 30m\""
+                "{text:?} is not a duration such as \"1h\", \"90s\" or \"2h 30m\""
             ))
         };
         let span: SignedDuration = text.parse().map_err(|_| bad())?;

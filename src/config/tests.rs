@@ -186,7 +186,7 @@ fn the_compaction_keys_are_read_and_checked() {
     for (keys, expected) in [
         ("compact_above_mib = -1", "line 2: store.compact_above_mib: invalid value"),
         ("compact_every = \"25h\"", "line 2: store.compact_every: is outside 1s to 24h"),
-        ("compact_every = \"often\"", "line 2: store.compact_every: \"often\" is not a length of time"),
+        ("compact_every = \"often\"", "line 2: store.compact_every: \"often\" is not a duration"),
         ("compact_every = 600", "line 2: store.compact_every: invalid type"),
     ] {
         let (config, problems) = of(keys);
@@ -380,7 +380,7 @@ fn routes_and_labels_are_checked_together_with_everything_else() {
         read("", silent).0.unwrap().routing_remarks(),
         [
             "no alert target receives some declines of account shop",
-            "the [[route]] section number 2 can never match: number 1 decides about all its alerts",
+            "[[route]] section 2 can never match: section 1 already decides about all its alerts",
         ]
     );
 }

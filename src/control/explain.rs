@@ -341,7 +341,7 @@ mod tests {
         let mut record = pending();
         record.quarantine = Some(Quarantine {
             cause: "unknown-state".to_owned(),
-            explanation: "The state \"X\" is not in the manual.".to_owned(),
+            explanation: "The state \"X\" is not in the provider's manual.".to_owned(),
             since: NOW.parse().unwrap(),
             evidence: None,
             expected: None,

@@ -129,13 +129,10 @@ fn small_quota(backlog: &Backlog) -> Found {
         account: Some(backlog.account.clone()),
         subject: backlog.operation.clone(),
         severity: Severity::Warning,
-        headline: format!(
-            "The quota of account {} does not suffice for the objects that it watches",
-            backlog.account
-        ),
+        headline: format!("The quota of account {} is too small for its watched objects", backlog.account),
         explanation: format!(
-            "{} objects are moving ({}). To poll each once, the quota of {} needs {round}, not the configured \
-             {interval}. Declines are noticed later than that.",
+            "{} objects are moving ({}). Within the quota of {}, polling each once takes {round}; the configured \
+             interval is {interval}. Declines are noticed late.",
             backlog.moving,
             kinds.join(", "),
             backlog.operation
@@ -153,9 +150,9 @@ fn long_wait(account: &AccountName, since: Timestamp, now: Timestamp) -> Found {
         account: Some(account.clone()),
         subject: String::new(),
         severity: Severity::Warning,
-        headline: format!("Objects of account {account} wait for their poll"),
+        headline: format!("Polls of account {account} are behind schedule"),
         explanation: format!(
-            "The one that waits longest has been due for {}. A decline would be noticed that much later.",
+            "The longest-waiting object has been due for {}. A decline would be noticed that much later.",
             age(since, now)
         ),
         advice: "`reconciled status` shows whether the provider answers and how much of the quota is left."
@@ -170,14 +167,15 @@ fn low_disk(free_bytes: u64, needed_bytes: u64) -> Found {
         account: None,
         subject: String::new(),
         severity: Severity::Critical,
-        headline: format!("The disk of the store is nearly full: {} MiB are free", mib(free_bytes)),
+        headline: format!("The store's disk is nearly full: {} MiB free", mib(free_bytes)),
         explanation: format!(
-            "When it is full, nothing can be recorded, so polling stops. The daemon does not start with less than \
-             {} MiB (store.min_free_mib).",
+            "Once it is full, nothing can be recorded and polling stops. The daemon does not start with less than {} \
+             MiB free (store.min_free_mib).",
             mib(needed_bytes)
         ),
-        advice: "Free space on that volume, or give it more. `reconciled store compact` shrinks the store's index."
-            .to_owned(),
+        advice:
+            "Free space on that volume, or enlarge it. `reconciled store compact` shrinks the store's index."
+                .to_owned(),
     }
 }
 
@@ -187,10 +185,10 @@ fn failed_report() -> Found {
         account: None,
         subject: String::new(),
         severity: Severity::Warning,
-        headline: "The nightly report could not be made".to_owned(),
-        explanation: "The log says why. It is tried again every five minutes, and no day is left out.".to_owned(),
-        advice: "See `journalctl -u reconciled`, and check the folder of the reports, its rights and its free space; \
-                 then `reconciled report` makes one at once."
+        headline: "The nightly report failed".to_owned(),
+        explanation: "The log says why. It is retried every five minutes, and no day is skipped.".to_owned(),
+        advice: "See `journalctl -u reconciled`. Check the permissions and the free space of the report folder, then \
+                 run `reconciled report`."
             .to_owned(),
     }
 }
@@ -277,8 +275,8 @@ impl Checking {
         }
         let has_ended = !changes.ended.is_empty();
         for (key, ended) in changes.ended {
-            let text = format!("It had lasted since {}.", ended.since);
-            let (headline, advice) = (format!("Over: {}", ended.headline), "Nothing to do.".to_owned());
+            let text = format!("It began at {}.", ended.since);
+            let (headline, advice) = (format!("Resolved: {}", ended.headline), "Nothing to do.".to_owned());
             let alert = |alert| Alert { headline, explanation: text, advice, ..alert };
             let key_of_end = format!("{key}{}/ended", ended.since);
             self.raise(&ended, &key_of_end, Severity::Info, now, alert).await?;
@@ -401,7 +399,11 @@ mod tests {
             batch_would_help: false,
         };
         let found = small_quota(&backlog);
-        assert!(found.explanation.contains("needs 1d 3h, not the configured 1h 0m"), "{}", found.explanation);
+        assert!(
+            found.explanation.contains("takes 1d 3h; the configured interval is 1h 0m"),
+            "{}",
+            found.explanation
+        );
         assert_eq!(found.key(), "quota-too-small/shop/GetCharge/");
         let low = low_disk(200 * 1024 * 1024, 64 * 1024 * 1024);
         assert!(low.headline.contains("200 MiB") && low.explanation.contains("64 MiB"), "{low:?}");

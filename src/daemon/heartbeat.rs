@@ -88,7 +88,7 @@ fn wrong(
     tallies: &BTreeMap<AccountName, Tally>,
     accounts: &BTreeSet<AccountName>,
 ) -> Vec<String> {
-    let store = stats.broken.iter().map(|_| "the store acknowledges nothing any more".to_owned());
+    let store = stats.broken.iter().map(|_| "the store no longer acknowledges anything".to_owned());
     let stalled = stalled.iter().map(|name| format!("the loop {name} makes no progress"));
     let accounts: Vec<String> = tallies
         .iter()
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(
             wrong(&broken, &["polling".to_owned()], &tallies(1)),
             [
-                "the store acknowledges nothing any more",
+                "the store no longer acknowledges anything",
                 "the loop polling makes no progress",
                 "account shop-00: the provider refuses it"
             ]

@@ -71,7 +71,7 @@ pub(super) fn hub(
 fn hooked(settings: &Settings, transport: Arc<dyn Transport>) -> Result<Arc<dyn Transport>, String> {
     let Some(test) = &settings.test else { return Ok(transport) };
     let Some(address) = test.connect else { return Ok(transport) };
-    tracing::warn!("[notifications.test] is in force: messages of a pretend provider count as genuine");
+    tracing::warn!("[notifications.test] is in force: messages of a simulated provider count as genuine");
     let connections = Connections::default().trusting(&test.ca_pem).map_err(|error| error.to_string())?;
     let client = HttpClient::redirected(&connections, address).map_err(|error| error.to_string())?;
     Ok(Arc::new(client))

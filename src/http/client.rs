@@ -79,7 +79,7 @@ impl HttpClient {
     }
 
     /// The same, but every connection to a host name goes to `address`, whose certificate must still be for that name.
-    /// For tests against a pretend provider.
+    /// For tests against a simulated provider.
     ///
     /// # Errors
     /// When TLS cannot be set up.

@@ -78,7 +78,7 @@ impl Connections {
         self.trusting(&read(path)?).map_err(|bad| {
             let remedy = match bad {
                 BadRoots::None => "name the CA's certificate in PEM form, not its key; openssl x509 -inform DER -in FILE turns DER into PEM",
-                BadRoots::Garbled => "look for a lost or broken line; openssl x509 -noout -text -in FILE shows what can be read",
+                BadRoots::Garbled => "look for a missing or broken line; openssl x509 -noout -text -in FILE shows what can be read",
             };
             (format!("{} {bad}", path.display()), remedy)
         })

@@ -59,7 +59,7 @@ static PANELS: &[Panel] = &[
         "{{account}} {{operation}}",
         "short",
     ),
-    panel("Refused as too many", &[&of::THROTTLED], "increase({}[1h])", "{{account}} {{operation}}", "short"),
+    panel("Throttled requests", &[&of::THROTTLED], "increase({}[1h])", "{{account}} {{operation}}", "short"),
     panel("Messages that wait", &[&of::OUTBOX], "{}", "{{target}}", "short"),
     panel("Notifications", &[&of::NOTIFICATIONS], "sum by (result) (rate({}[5m]))", "{{result}}", "reqps"),
     panel("Size of the journal", &[&of::JOURNAL_BYTES], "{}", "journal", "bytes"),

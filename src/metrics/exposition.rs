@@ -102,7 +102,7 @@ mod tests {
             reconciled_detection_delay_seconds_bucket{kind=\"charge\",le=\"+Inf\"} 3\n\
             reconciled_detection_delay_seconds_sum{kind=\"charge\"} 12.5\n\
             reconciled_detection_delay_seconds_count{kind=\"charge\"} 3\n\
-            # HELP reconciled_store_broken 1 when the store acknowledges nothing any more\n\
+            # HELP reconciled_store_broken 1 when the store no longer acknowledges anything\n\
             # TYPE reconciled_store_broken gauge\n\
             reconciled_store_broken 0.0\n";
         assert_eq!(text, expected);

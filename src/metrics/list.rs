@@ -21,11 +21,11 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD_INFO = gauge("reconciled_build_info", &["version"], "The program that runs; always 1");
+    BUILD_INFO = gauge("reconciled_build_info", &["version"], "The running program; always 1");
     START_TIME = gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
     CPU = counter("process_cpu_seconds", &[], "CPU time that the process has used, in seconds");
     RESIDENT = gauge("process_resident_memory_bytes", &[], "Resident memory of the process, in bytes");
-    OPEN_FILES = gauge("process_open_fds", &[], "Files and sockets that the process has open");
+    OPEN_FILES = gauge("process_open_fds", &[], "Open files and sockets of the process");
 
     OBJECTS = gauge(
         "reconciled_objects",
@@ -68,7 +68,7 @@ metrics! {
     THROTTLED = counter(
         "reconciled_requests_throttled",
         &["account", "operation"],
-        "Answers of the provider that said: too many requests"
+        "Answers of the provider that say: too many requests"
     );
     QUOTA_AVAILABLE = gauge(
         "reconciled_quota_available",
@@ -99,7 +99,7 @@ metrics! {
     OUTBOX = gauge(
         "reconciled_outbox_messages",
         &["target"],
-        "Messages that wait for a target; of alerts at most 1000 are counted"
+        "Messages that wait for a target; at most 1000 alerts are counted"
     );
     OUTBOX_DEAD = gauge(
         "reconciled_outbox_dead",
@@ -109,7 +109,7 @@ metrics! {
     NOTIFICATIONS = counter(
         "reconciled_notifications",
         &["account", "result"],
-        "Notifications since the store exists: verified, unverified, refused, duplicate, postponed"
+        "Notifications since the store was created: verified, unverified, refused, duplicate, postponed"
     );
     NOTIFICATION_TIME = gauge(
         "reconciled_notification_verified_timestamp_seconds",
@@ -119,7 +119,7 @@ metrics! {
     NOTIFICATIONS_SILENT = gauge(
         "reconciled_notifications_silent",
         &["account"],
-        "1 while fewer notifications come than polling finds news"
+        "1 while notifications announce too few of the changes that polling finds"
     );
 
     LOOP_TIME = gauge(
@@ -142,9 +142,9 @@ metrics! {
 
     JOURNAL_BYTES = gauge("reconciled_store_journal_bytes", &[], "Size of the store's journal, in bytes");
     INDEX_BYTES = gauge("reconciled_store_index_bytes", &[], "Size of the store's index, in bytes");
-    JOURNAL_ENTRIES = counter("reconciled_store_journal_entries", &[], "Entries in the journal since the store exists");
-    STORE_SYNCS = counter("reconciled_store_syncs", &[], "How often the journal was made durable since the start");
-    STORE_BROKEN = gauge("reconciled_store_broken", &[], "1 when the store acknowledges nothing any more");
+    JOURNAL_ENTRIES = counter("reconciled_store_journal_entries", &[], "Entries in the journal since the store was created");
+    STORE_SYNCS = counter("reconciled_store_syncs", &[], "How often the journal was synced since the start");
+    STORE_BROKEN = gauge("reconciled_store_broken", &[], "1 when the store no longer acknowledges anything");
 
     CLOCK_AHEAD = gauge(
         "reconciled_clock_ahead_seconds",

@@ -29,7 +29,7 @@ static RULES: &[Rule] = &[
         expression: "up{job=\"reconciled\"} == 0",
         lasts: "5m",
         severity: "critical",
-        summary: "reconciled does not answer: nobody asks for pending payments",
+        summary: "reconciled does not answer: pending payments are not polled",
         what_to_do: "systemctl status reconciled; journalctl -u reconciled",
     },
     Rule {
@@ -75,7 +75,7 @@ static RULES: &[Rule] = &[
         expression: "increase({}[1h]) > 10",
         lasts: "0m",
         severity: "warning",
-        summary: "{{ $labels.account }}: Amazon refuses requests of {{ $labels.operation }} as too many",
+        summary: "{{ $labels.account }}: Amazon throttles requests of {{ $labels.operation }}",
         what_to_do: "somebody else uses the same account, or its quota is smaller than the configuration says",
     },
     Rule {
@@ -102,7 +102,7 @@ static RULES: &[Rule] = &[
         expression: "{} == 0",
         lasts: "2h",
         severity: "warning",
-        summary: "the nightly report was not made",
+        summary: "the nightly report failed",
         what_to_do: "`reconciled status` says why; `reconciled report` makes it",
     },
     Rule {
@@ -111,7 +111,7 @@ static RULES: &[Rule] = &[
         expression: "{} > 0",
         lasts: "0m",
         severity: "warning",
-        summary: "{{ $labels.account }}: the provider's notifications do not arrive; polling goes on at its full rate",
+        summary: "{{ $labels.account }}: the provider's notifications do not arrive; polling continues at its full rate",
         what_to_do: "reconciled notifications check {{ $labels.account }}",
     },
     Rule {
@@ -120,7 +120,7 @@ static RULES: &[Rule] = &[
         expression: "increase({}[1h]) > 5",
         lasts: "0m",
         severity: "warning",
-        summary: "{{ $labels.loop }}: this loop of the program fails again and again",
+        summary: "{{ $labels.loop }}: this loop of the program keeps failing",
         what_to_do: "`reconciled status` says why",
     },
     Rule {
@@ -129,7 +129,7 @@ static RULES: &[Rule] = &[
         expression: "{} == 1",
         lasts: "0m",
         severity: "critical",
-        summary: "the store acknowledges nothing any more",
+        summary: "the store no longer acknowledges anything",
         what_to_do: "free disk space, or see journalctl -u reconciled; systemd restarts it",
     },
     Rule {
@@ -138,7 +138,7 @@ static RULES: &[Rule] = &[
         expression: "abs({}) > 60",
         lasts: "10m",
         severity: "warning",
-        summary: "the clock of the machine is off by {{ $value }} s",
+        summary: "the machine's clock is off by {{ $value }} s",
         what_to_do: "timedatectl; then systemctl restart systemd-timesyncd",
     },
 ];

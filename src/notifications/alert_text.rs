@@ -24,7 +24,7 @@ pub(super) fn verdict(
             Severity::Warning,
             format!("Notifications of type {of} of account {name} have stopped"),
             format!(
-                "Polling finds final states of type {of} that no notification announced. By chance this happens in at \
+                "Polling finds final states of type {of} that no notification announced. Chance explains this in at \
                  most one of {:.0} tests. Nothing is lost: these objects are polled at the full rate again.",
                 1.0 / FALSE_ALARM
             ),
@@ -32,7 +32,7 @@ pub(super) fn verdict(
                 "Likely causes: a firewall or web application firewall in front of the listener, another endpoint \
                  address in the provider's back office, an expired certificate of the endpoint, another topic, a removed \
                  subscription, or a provider that does not announce this type. `reconciled notifications check {name}` \
-                 tries the way from outside; `reconciled notifications list` shows what is refused and why."
+                 tests the path from outside; `reconciled notifications list` shows what is refused and why."
             ),
         ),
         Verdict::Healthy | Verdict::Unknown => (
@@ -57,13 +57,11 @@ pub(super) fn verdict(
 pub(super) fn unsubscribed(account: &Account, now: Timestamp) -> Alert {
     let name = &account.name;
     Alert {
-        headline: format!("Somebody ended the notifications of account {name}"),
-        explanation:
-            "The topic confirms that its subscription of this address was ended. Polling goes on as before."
-                .to_owned(),
+        headline: format!("The subscription for notifications of account {name} was ended"),
+        explanation: "The topic confirmed this. Polling continues as before.".to_owned(),
         advice: format!(
-            "If that was not intended, enter the address again: `reconciled notifications url {name}` prints it, and \
-             where it belongs."
+            "If this was not intended, enter the address again: `reconciled notifications url {name}` prints it and \
+             where to enter it."
         ),
         where_to_look: account.api.where_to_look().to_owned(),
         ..Alert::new(

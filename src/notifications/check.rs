@@ -120,7 +120,7 @@ fn listener(listen: SocketAddr, settings: &Settings) -> CheckStep {
     }
     let remedy = "listen at 127.0.0.1, or write certificate_file and key, or name the proxy of another host in \
                   trusted_proxies";
-    CheckStep::failed("listener", format!("{listens} without TLS, also for other hosts"), remedy)
+    CheckStep::failed("listener", format!("{listens} without TLS, open to other hosts"), remedy)
 }
 
 /// What the answer to a message that must be refused shows.
@@ -132,7 +132,7 @@ fn way(sent: Result<u16, TransportError>, known: Try) -> Vec<CheckStep> {
             return vec![CheckStep::failed(tls, why, remedy)];
         }
         Err(error) => {
-            let remedy = "open the firewall for the public address and let the proxy pass /notifications/ on. This host \
+            let remedy = "open the firewall for the public address and let the proxy forward /notifications/. This host \
                           may be unable to reach its own public address: then try from another one";
             return vec![CheckStep::failed(reach, error.to_string(), remedy)];
         }
@@ -148,7 +148,7 @@ fn way(sent: Result<u16, TransportError>, known: Try) -> Vec<CheckStep> {
             401 | 403 => {
                 "something in front refuses it, such as a firewall for web applications. Exempt this path"
             }
-            404 => "the proxy does not pass the path /notifications/ on, or strips a part of it",
+            404 => "the proxy does not forward the path /notifications/, or strips part of it",
             502..=504 => {
                 "the proxy does not reach the listener: compare its upstream with [notifications] listen"
             }
@@ -159,12 +159,12 @@ fn way(sent: Result<u16, TransportError>, known: Try) -> Vec<CheckStep> {
     }
     if let Some(proxy) = known.unnamed_proxy {
         let detail =
-            format!("{proxy} passes messages on and is not in trusted_proxies: all senders share one limit");
+            format!("{proxy} forwards messages but is not in trusted_proxies: all senders share one limit");
         let remedy = format!("write [notifications] trusted_proxies = [\"{proxy}\"] and restart");
         steps.push(CheckStep::failed("senders", detail, remedy));
     }
     steps.push(match status {
-        400 => CheckStep::ok(answer, "HTTP 400, as it must be"),
+        400 => CheckStep::ok(answer, "HTTP 400, as expected"),
         status => {
             let remedy = "the proxy changes answers; the provider must see 200 and 400 as they are";
             CheckStep::failed(answer, format!("HTTP {status}"), remedy)
@@ -189,7 +189,7 @@ fn unverified_remedy(reasons: &BTreeMap<String, u64>) -> &'static str {
 
 fn none_verified(what: &str, view: &ChannelView) -> CheckStep {
     let reasons = &view.counts.unverified_by_reason;
-    let detail = format!("messages come, and none could be verified: {}", by_reason(reasons));
+    let detail = format!("messages arrive, but none could be verified: {}", by_reason(reasons));
     CheckStep::failed(what, detail, unverified_remedy(reasons))
 }
 
@@ -218,7 +218,7 @@ fn what_came(view: &ChannelView) -> CheckStep {
             [] if view.counts.unverified > 0 => none_verified(what, view),
             [] => CheckStep::failed(
                 what,
-                "none has come yet",
+                "none has arrived yet",
                 format!("enter the address in {}, and send a test notification there", view.where_to_paste),
             ),
         };
@@ -228,7 +228,7 @@ fn what_came(view: &ChannelView) -> CheckStep {
         None if view.counts.unverified > 0 => none_verified(what, view),
         None => CheckStep::failed(
             what,
-            "none has come yet",
+            "none has arrived yet",
             format!("enter the address in {}", view.where_to_paste),
         ),
     }

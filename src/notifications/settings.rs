@@ -23,7 +23,7 @@ pub struct Settings {
     pub unverified_per_hour: u32,
     /// Certificates in PEM that complete the chain of a signing certificate.
     pub intermediates_pem: Vec<u8>,
-    /// For tests against a pretend provider.
+    /// For tests against a simulated provider.
     pub test: Option<TestHooks>,
 }
 

@@ -60,12 +60,12 @@ impl AlreadyEnded {
         };
         Some(Alert {
             headline: format!(
-                "{} objects of account {account} had already ended before reconciled knew them, {declined}",
+                "{} objects of account {account} had ended before they were enrolled, {declined}",
                 self.number
             ),
             explanation:
-                "They were enrolled on the account's first day, long after they had ended, so they were not \
-                          reported one by one."
+                "They were enrolled on the account's first day, long after they had ended, so they were not reported \
+                          individually."
                     .to_owned(),
             advice: format!(
                 "`reconciled list --account {account} --state Declined` shows the declined ones. \

@@ -32,18 +32,21 @@ pub(super) fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) 
     if seen.id != record.object.id.as_str() {
         return unsound(
             "different-id",
-            format!("Asked for {}, the answer is about {}.", record.object.id, seen.id),
+            format!("The request was for {}, but the answer is about {}.", record.object.id, seen.id),
         );
     }
     let Some(facts) = setting.lifecycle.state(&seen.state) else {
-        return unsound("unknown-state", format!("The state {:?} is not in the manual.", seen.state));
+        return unsound(
+            "unknown-state",
+            format!("The state {:?} is not in the provider's manual.", seen.state),
+        );
     };
     if let Some(from) = record.state()
         && !setting.lifecycle.is_reachable(from, &seen.state)
     {
         return unsound(
             "impossible-move",
-            format!("It was {from} and is now {}, which cannot follow.", facts.name),
+            format!("It was {from} and is now {}, which is impossible.", facts.name),
         );
     }
     let expected = expected_amount(setting, record);
@@ -91,7 +94,7 @@ fn amount(expected: Option<Money>, seen: &Observation) -> Option<Oddity> {
     let (expected, amount) = (expected?, seen.amount?);
     (expected != amount).then(|| {
         let cause = different(expected, amount);
-        (cause, format!("It should be about {expected}, the provider says {amount}."))
+        (cause, format!("It should be about {expected}, but the provider says {amount}."))
     })
 }
 
@@ -124,7 +127,7 @@ fn moved(
     match (moved, wanted) {
         (None, Some(wanted)) => Some((
             "missing-amount".to_owned(),
-            format!("The provider says {state} and does not name the {verb} amount; {wanted} was asked for."),
+            format!("The provider says {state} without the {verb} amount; {wanted} was requested."),
         )),
         (Some(moved), _) if !moved.is_positive() => Some((
             "different-amount".to_owned(),
@@ -143,7 +146,7 @@ fn environment(setting: &Setting<'_>, seen: &Observation) -> Option<Oddity> {
     let wanted = if setting.is_sandbox { "Sandbox" } else { "Live" };
     (!said.eq_ignore_ascii_case(wanted)).then(|| {
         let own = if setting.is_sandbox { "a sandbox account" } else { "a live account" };
-        ("different-environment".to_owned(), format!("The answer is from {said:?}, and this is {own}."))
+        ("different-environment".to_owned(), format!("The answer is from {said:?}, but this is {own}."))
     })
 }
 
@@ -158,7 +161,7 @@ fn reasons(setting: &Setting<'_>, facts: &StateFacts, seen: &Observation) -> Opt
         let codes = unknown.join(", ");
         (
             "unknown-reason".to_owned(),
-            format!("The reason {codes:?} of state {} is not in the manual.", facts.name),
+            format!("The reason {codes:?} of state {} is not in the provider's manual.", facts.name),
         )
     })
 }

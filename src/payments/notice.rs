@@ -91,7 +91,7 @@ impl Notice<'_> {
         } else if facts.outcome == Outcome::Canceled {
             (AlertKind::Canceled, Severity::Warning, "was canceled")
         } else if lacks_reason && facts.phase == Phase::Final {
-            (AlertKind::Notable, Severity::Warning, "has ended without a reason")
+            (AlertKind::Notable, Severity::Warning, "ended without a reason")
         } else {
             (AlertKind::Notable, Severity::Warning, "needs attention")
         };
@@ -102,16 +102,16 @@ impl Notice<'_> {
         alert.explanation = match (loudest, codes.is_empty()) {
             (Some(reason), _) => format!("{codes}: {}", reason.meaning),
             (None, true) => format!("{} No reason was given.", facts.meaning),
-            (None, false) => format!("{} The reason {codes} is not in the manual.", facts.meaning),
+            (None, false) => format!("{} The provider does not document the reason {codes}.", facts.meaning),
         };
         let advice = loudest.map_or(general, |reason| reason.advice);
         alert.advice = match (soft_decline_hint(observation), advice.is_empty()) {
             (Some(hint), _) => format!("{advice} {hint}").trim().to_owned(),
-            (None, true) => "Look at the order and decide.".to_owned(),
+            (None, true) => "Check the order and decide what to do.".to_owned(),
             (None, false) => advice.to_owned(),
         };
         if is_decline && previous.is_some_and(|from| is_past_opening(lifecycle, from)) {
-            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, otherwise ask the buyer to pay in another way.");
+            alert.advice.push_str(" It had already been authorized, so the goods may have shipped: stop them if you can, or ask the buyer to pay another way.");
         }
         Some(alert)
     }
@@ -132,19 +132,19 @@ impl Notice<'_> {
             alert.reason = evidence.reasons.first().cloned();
             alert.occurred_at = evidence.updated_at.unwrap_or(self.now);
         }
-        alert.headline = format!("{} needs a person", capitalised(&self.subject()));
+        alert.headline = format!("{} needs a manual check", capitalised(&self.subject()));
         alert.explanation = quarantine.explanation.clone();
         let is_believed = self.record.observed.as_ref().is_some_and(|observed| {
             quarantine.evidence.as_ref().is_some_and(|seen| seen.state == observed.observation.state)
         });
         let concluded = if is_believed {
-            "The state is believed; what is odd about it is not."
+            "The state was accepted; the unexpected part of the answer was not."
         } else {
             "Nothing was concluded from it."
         };
         alert.advice = format!(
-            "{concluded} Compare the shop's order with the provider's own page. The object is polled less and \
-             less often, and is released when the provider's answer makes sense. If it is right as it is: \
+            "{concluded} Compare the shop's order with the provider's page. The object is polled less and less \
+             often, and is released once the provider's answer makes sense. If the answer is correct, run \
              `reconciled accept {}`.",
             self.record.object.id
         );
@@ -155,14 +155,14 @@ impl Notice<'_> {
     pub(super) fn overdue(&self, milestone: &Milestone, lifecycle: &dyn Lifecycle) -> Alert {
         let mut alert = self.alert(AlertKind::Overdue, Severity::Warning, &self.episode());
         let state =
-            self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
+            self.record.state().map_or("is still unseen".to_owned(), |state| format!("is still {state}"));
         let began = state_began(self.record);
         alert.headline = format!("{} {state} after {}", capitalised(&self.subject()), age(began, self.now));
         alert.explanation = match &self.record.trouble.last_detail {
             Some(detail) => {
-                format!("It should have been decided by {}. The last attempt failed: {detail}.", milestone.at)
+                format!("A decision was due by {}. The last attempt failed: {detail}.", milestone.at)
             }
-            None => format!("It should have been decided by {}. Polling continues as usual.", milestone.at),
+            None => format!("A decision was due by {}. Polling continues as usual.", milestone.at),
         };
         alert.advice = lifecycle.advice_when_overdue().to_owned();
         alert.occurred_at = milestone.at;
@@ -223,7 +223,7 @@ fn loudness(tone: Tone) -> u8 {
 }
 
 fn soft_decline_hint(observation: &Observation) -> Option<&'static str> {
-    observation.is_soft_decline.then_some("The provider says that a new attempt may work.")
+    observation.is_soft_decline.then_some("The provider says that another attempt may succeed.")
 }
 
 fn words(kind: &str) -> String {

@@ -184,16 +184,16 @@ pub fn notice(
     let (severity, headline, explanation, advice) = match change {
         HealthChange::Worse => (
             Severity::Warning,
-            format!("The provider of account {account} says that it is {}", report.word),
+            format!("The provider of account {account} reports its status as {}", report.word),
             format!(
-                "It says: {says}. Meanwhile its objects are polled less often, and none is reported as overdue."
+                "It says: {says}. Meanwhile this account's objects are polled less often, and none is reported as overdue."
             ),
-            "Nothing to do, but declines may be noticed later than usual. Nothing about money is concluded from it.",
+            "Nothing to do, but declines may be noticed later than usual. Nothing about money is concluded from this status.",
         ),
         HealthChange::Better => (
             Severity::Info,
-            format!("The provider of account {account} says that it is {} again", report.word),
-            "Its objects are polled as usual, and overdue ones are reported again.".to_owned(),
+            format!("The provider of account {account} reports its status as {} again", report.word),
+            "This account's objects are polled as usual, and overdue ones are reported again.".to_owned(),
             "Nothing to do.",
         ),
     };

@@ -87,8 +87,8 @@ pub(super) fn notice(
                 whole(*since),
                 whole(*until)
             ),
-            "Nothing to do yet: when the hold ends, one request is sent, and if it is answered, the overdue \
-             ones follow. If this continues, ask the provider about the quota of these credentials, and check \
+            "Nothing to do yet: when the hold ends, one request is sent. If it is answered, the overdue ones follow. \
+             If the hold continues, ask the provider about the quota of these credentials, and check \
              who else uses them; `reconciled status` shows the hold.",
         ),
         HoldChange::Ended { since } => (

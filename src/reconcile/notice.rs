@@ -54,8 +54,8 @@ impl Notice<'_> {
                 Words {
                     headline: format!("The provider refuses the credentials of account {account}"),
                     explanation: format!(
-                        "Requests for {DIFFERENT} different objects in a row were refused ({detail}), \
-                         and none was answered meanwhile. No object of this account can be observed until that ends."
+                        "Requests for {DIFFERENT} different objects in a row were refused ({detail}), and none was \
+                         answered. Until this ends, no object of this account can be observed."
                     ),
                     advice: MEND,
                 },
@@ -70,8 +70,8 @@ impl Notice<'_> {
                     ),
                     explanation: format!(
                         "Requests for {DIFFERENT} different objects in a row were refused ({detail}), \
-                         while requests for other kinds are answered. No {kind} of this account can be \
-                         observed until that ends."
+                         while requests for other kinds are answered. Until this ends, no {kind} of this account can \
+                         be observed."
                     ),
                     advice: MEND,
                 },
@@ -108,10 +108,10 @@ impl Notice<'_> {
         let words = Words {
             headline: format!("No request of account {account} has succeeded for {}", age(since, self.now)),
             explanation: format!(
-                "The last one failed: {detail}. Nothing is concluded about any payment, and none can be \
-                 observed until that ends."
+                "The last one failed: {detail}. Until this ends, no payment can be observed, and nothing is \
+                 concluded about any."
             ),
-            advice: "Check this machine's network, name service and clock, and the provider's status page. \
+            advice: "Check this machine's network, DNS and clock, and the provider's status page. \
                      Polling continues as before, and overdue objects are polled once the provider answers.",
         };
         self.alert(AlertKind::NoSuccess, Severity::Warning, &since.to_string(), words)
@@ -130,10 +130,11 @@ impl Notice<'_> {
     /// A poll failed within this program.
     pub(super) fn broken_poll(&self, object: &crate::payments::object::ObjectRef) -> Alert {
         let words = Words {
-            headline: format!("A poll of {object} failed within this program"),
-            explanation: "That is a defect of this program. Nothing was concluded from it. The object is \
-                          polled again at growing intervals, and all other objects as before."
-                .to_owned(),
+            headline: format!("A poll of {object} failed because of a defect in reconciled"),
+            explanation:
+                "Nothing was concluded from it. The object is polled again at growing intervals, and all \
+                          other objects as before."
+                    .to_owned(),
             advice: "Check the object on the provider's pages, and report the log lines around this poll.",
         };
         let alert = self.alert(

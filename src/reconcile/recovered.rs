@@ -92,11 +92,10 @@ impl Reconcile {
                 paid.object.kind, paid.object.id
             ),
             explanation: format!(
-                "{} {}{declined} was declined, and that was reported. Another payment of the same order has \
-                 succeeded.",
+                "{} {}{declined} was reported as declined. Another payment for the same order has succeeded.",
                 known.object.kind, known.object.id
             ),
-            advice: "Compare the amounts. If they agree, do not ask the buyer to pay again, and release the order."
+            advice: "If the amounts agree, release the order and do not ask the buyer to pay again."
                 .to_owned(),
             where_to_look: account.api.where_to_look().to_owned(),
             occurred_at: paid.happened_at,

@@ -105,7 +105,7 @@ fn list(
         Listing::Quarantined => (QUARANTINED_COLUMNS, QUARANTINED, "quarantined_since_utc"),
     };
     let need = match environment {
-        Environment::Live => "Each needs a person.",
+        Environment::Live => "Each needs a manual check.",
         Environment::Sandbox => "No real money.",
     };
     let is_complete = rows.len() as u64 == *count;

@@ -51,7 +51,7 @@ fn careless_files_are_refused_with_key_path_and_remedy() {
         assert!(!said.contains("hunter2"), "it may be the secret itself: {said}");
     }
     let directory = SecretReference(Some(format!("file:{}", place.directory.path().display())));
-    assert!(what(place.loader().load(&directory)).contains("is not a plain file"));
+    assert!(what(place.loader().load(&directory)).contains("is not a regular file"));
     let binary = place.write("binary", b"\xff\xff", 0o600);
     assert!(place.loader().load_lines(&binary).unwrap_err().to_string().contains("not text"));
 }
@@ -61,9 +61,9 @@ fn what_a_copy_added_to_a_secret_is_refused_with_its_own_reason() {
     let place = Place::new();
     for (text, reason, remedy) in [
         (&b"\xEF\xBB\xBFREQPHRASE"[..], "byte order mark", "sed -i '1s/^\\xEF\\xBB\\xBF//' /"),
-        (b"\"REQPHRASE\"\n", "stands in quotes", "sed -i 's/^.//; s/.$//' /"),
-        (b"'REQPHRASE'", "stands in quotes", "sed"),
-        ("\u{201c}REQPHRASE\u{201d}".as_bytes(), "stands in quotes", "sed"),
+        (b"\"REQPHRASE\"\n", "is in quotes", "sed -i 's/^.//; s/.$//' /"),
+        (b"'REQPHRASE'", "is in quotes", "sed"),
+        ("\u{201c}REQPHRASE\u{201d}".as_bytes(), "is in quotes", "sed"),
         (b" REQPHRASE", "white space", "[[:space:]]"),
         (b"REQPHRASE \n", "white space", "[[:space:]]"),
         (b"REQPHRASE\t", "white space", "[[:space:]]"),
@@ -94,7 +94,10 @@ fn a_pipe_or_a_device_is_refused_and_not_waited_for() {
     let pipe = format!("file:{}", pipe.display());
     for name in [pipe.as_str(), "credential:link", "file:/dev/zero", "file:/dev/null"] {
         let said = what(place.loader().load(&name.into()));
-        assert!(said.contains("is not a plain file") && said.contains("no folder, pipe or device"), "{said}");
+        assert!(
+            said.contains("is not a regular file") && said.contains("no folder, pipe or device"),
+            "{said}"
+        );
     }
 }
 

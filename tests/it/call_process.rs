@@ -181,7 +181,7 @@ async fn a_call_that_stays_unknown_has_its_own_exit_code_and_is_resolved_by_a_pe
     always(&host, FaultKind::Reset, "CreateOrderReferenceForId");
     let id = format!("Id={agreement}");
     let create = ["call", "old-shop", "CreateOrderReferenceForId", &id, "IdType=BillingAgreement", "--yes"];
-    host.run(&create).await.expect(76, &["IN DOUBT", "--outcome done", "nobody knows"]);
+    host.run(&create).await.expect(76, &["IN DOUBT", "--outcome done", "it is unknown"]);
     host.run(&create).await.expect(76, &["IN DOUBT"]);
     let counts = host.simulator.counts();
     let sent = counts.operations[&("old-shop".to_owned(), "CreateOrderReferenceForId".to_owned())].requests;

@@ -310,7 +310,7 @@ async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_not
     host.run(&["events", "redeliver", &ids[0]]).await.expect(0, &["1 delivery pending again"]);
     host.until("the receiver is disabled", async || {
         let ran = host.run(&["status"]).await;
-        ran.out.contains("office gets no events since").then_some(())
+        ran.out.contains("office has received no events since").then_some(())
     })
     .await;
     host.run(&["events", "list", "--state", "pending"]).await.expect(0, &[&ids[0]]);

@@ -116,7 +116,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Types a page in a new prefix against a pretend Amazon Pay.
+/// Types a page in a new prefix against a simulated Amazon Pay.
 async fn play(page: &str, from: &str, to: &str) {
     let prefix = Prefix::new();
     let clock = SystemClock::shared();
@@ -139,7 +139,7 @@ async fn play(page: &str, from: &str, to: &str) {
         None => vec![block],
     });
     for block in typed {
-        // The account is a real one in the documentation: here it lives at the pretend Amazon Pay.
+        // The account is a real one in the documentation: here it lives at the simulated Amazon Pay.
         if let Ok(text) = fs::read_to_string(&config)
             && !text.contains("endpoint")
         {

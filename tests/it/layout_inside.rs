@@ -26,7 +26,7 @@ const MAY_NAME: [(&str, &str); 7] = [
     ("apis/registry.rs", "the list of APIs: one line each"),
     ("events/types.rs", "the one table of the types of events, which spans all APIs"),
     ("cli/setup", "it writes first configurations, which differ from API to API"),
-    ("cli/demo", "it writes a configuration for the pretend providers"),
+    ("cli/demo", "it writes a configuration for the simulated providers"),
 ];
 
 /// Rooms in which files still depend on each other in a circle, with the reason.

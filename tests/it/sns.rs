@@ -1,4 +1,4 @@
-//! A pretend SNS: an authority, a signing certificate, and messages signed by it.
+//! A simulated SNS: an authority, a signing certificate, and messages signed by it.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

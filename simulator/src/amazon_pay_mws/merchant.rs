@@ -1,4 +1,4 @@
-//! Who may call, and how the pretend provider behaves where the manual leaves a choice.
+//! Who may call, and how the simulated provider behaves where the manual leaves a choice.
 //!
 //! Owns: merchants, regions, habits. Must never know: payments, XML.
 
@@ -42,7 +42,7 @@ impl MwsMerchant {
     }
 }
 
-/// How the pretend provider behaves where the manual names a range or nothing.
+/// How the simulated provider behaves where the manual names a range or nothing.
 #[derive(Debug, Clone)]
 pub struct MwsHabits {
     /// How long an asynchronous authorization stays Pending (docs/src/reference/amazon-pay-mws.md section 4.1:

@@ -1,4 +1,4 @@
-//! Pretend Amazon Pay MWS: the section "OffAmazonPayments", version 2013-01-01, XML and Signature Version 2,
+//! Simulated Amazon Pay MWS: the section "OffAmazonPayments", version 2013-01-01, XML and Signature Version 2,
 //! and the sections "Feeds" and "Reports", version 2009-01-01, as far as they carry payments (`counter`).
 //!
 //! Owns: how those sections behave, every operation of the reference, from the manuals alone. Must never

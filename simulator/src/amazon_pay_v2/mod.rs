@@ -1,4 +1,4 @@
-//! Pretend Amazon Pay v2 (docs/src/reference/amazon-pay-v2.md sections 1 to 8 and 10).
+//! Simulated Amazon Pay v2 (docs/src/reference/amazon-pay-v2.md sections 1 to 8 and 10).
 //!
 //! Owns: the order of checks (key, signature, environment, path, idempotency, call) and the merchants.
 //! Must never know: any other room but `clock`, above all not the client's code for the same wire.

@@ -1,4 +1,4 @@
-//! Who may call, and how the pretend provider behaves where its documentation leaves a choice.
+//! Who may call, and how the simulated provider behaves where its documentation leaves a choice.
 //!
 //! Owns: merchants and habits. Must never know: orders, batches.
 

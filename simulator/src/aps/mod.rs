@@ -1,4 +1,4 @@
-//! Pretend Amazon Payment Services (formerly PayFort): CHECK_STATUS, the direct operations, the three batch calls
+//! Simulated Amazon Payment Services (formerly PayFort): CHECK_STATUS, the direct operations, the three batch calls
 //! (docs/src/reference/aps.md).
 //!
 //! Owns: how that provider behaves, from its documentation alone. Must never know: any other room but
@@ -35,7 +35,7 @@ pub use merchant::{ApsHabits, ApsMerchant, ApsResults, ApsSignature};
 /// The one kind of object.
 const ORDER: &str = "aps-order";
 
-/// The pretend provider.
+/// The simulated provider.
 #[derive(Debug)]
 pub struct ApsProvider {
     merchants: Vec<ApsMerchant>,

@@ -126,7 +126,7 @@ pub struct ChatCounts {
     pub mail_connections: u64,
 }
 
-/// The pretend chat.
+/// The simulated chat.
 #[derive(Debug)]
 pub(super) struct Chat {
     settings: ChatSettings,

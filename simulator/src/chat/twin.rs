@@ -1,4 +1,4 @@
-//! What every pretend target has in common.
+//! What every simulated target has in common.
 //!
 //! Owns: the interface between the pretended chat (scripts, counts, what is kept) and one target, and small readers
 //! that several targets need. Must never know: a target by name.

@@ -107,7 +107,7 @@ fn account(written: WrittenAccount, folder: &Path, findings: &mut Findings<'_>) 
         other => {
             findings.add(
                 "api",
-                format!("`{other}` is not pretended"),
+                format!("`{other}` is not simulated"),
                 "write amazon-pay-v2, amazon-pay-mws or aps",
             );
             None

@@ -36,13 +36,13 @@ pub struct Scenario {
     pub date_tolerance: Option<Duration>,
     /// The merchants.
     pub accounts: Vec<Account>,
-    /// How the pretend MWS behaves towards single accounts.
+    /// How the simulated MWS behaves towards single accounts.
     pub mws: Vec<MwsConduct>,
     /// What exists when the simulator starts, and what API calls will bring to life.
     pub populations: Vec<Population>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
-    /// The pretend chat.
+    /// The simulated chat.
     pub chat: ChatSettings,
     /// How Amazon Payment Services treats batches.
     pub aps: ApsHabits,
@@ -192,7 +192,7 @@ pub struct CurrencyShare {
     pub decimals: u32,
 }
 
-/// How the pretend chat behaves.
+/// How the simulated chat behaves.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatSettings {
     /// The share of messages answered with 500.

@@ -1,4 +1,4 @@
-//! The `[[mws]]` sections: how the pretend MWS behaves towards one account where its manual leaves a choice.
+//! The `[[mws]]` sections: how the simulated MWS behaves towards one account where its manual leaves a choice.
 //!
 //! Owns: their keys and checks. Must never know: what the provider makes of them.
 
@@ -11,7 +11,7 @@ use super::check::Findings;
 use super::written::Seconds;
 use super::{Account, Api};
 
-/// How the pretend MWS behaves towards one account.
+/// How the simulated MWS behaves towards one account.
 #[derive(Debug, Clone)]
 pub struct MwsConduct {
     /// The account's name.

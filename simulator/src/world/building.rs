@@ -139,7 +139,7 @@ impl World {
         let account = account.ok_or_else(|| problem(format!("no account `{}`", population.account)))?;
         let api = account.api.name();
         let provider = self.providers.iter_mut().find(|provider| provider.api() == api);
-        let provider = provider.ok_or_else(|| problem(format!("{api} is not pretended")))?;
+        let provider = provider.ok_or_else(|| problem(format!("{api} is not simulated")))?;
         let merchant = account.merchant_id.as_str();
         if population.decides_created {
             let fates = population.fates.clone();
@@ -169,7 +169,7 @@ impl World {
         let ordinal = u64::try_from(self.planted.len()).unwrap_or(u64::MAX);
         let mut random = Random::for_matter(seed, "planted later", ordinal);
         let provider = self.providers.iter_mut().find(|provider| provider.api() == api);
-        let provider = provider.ok_or_else(|| format!("{api} is not pretended"))?;
+        let provider = provider.ok_or_else(|| format!("{api} is not simulated"))?;
         let id = provider.plant(&merchant, plan, now, &mut random)?;
         let account = account.to_owned();
         self.planted.push(PlantedId { account, api, created_at: now, id: id.clone() });

@@ -184,12 +184,12 @@ impl Simulator {
         Counts { chat: world.chat.counts(), notifications: world.post.counts(), ..world.counts.clone() }
     }
 
-    /// What the pretend chat received and accepted, in order.
+    /// What the simulated chat received and accepted, in order.
     pub fn chat_messages(&self) -> Vec<ChatMessage> {
         self.world().chat.messages().to_vec()
     }
 
-    /// Decides the answers to the next messages to one target of the pretend chat.
+    /// Decides the answers to the next messages to one target of the simulated chat.
     pub fn script_chat(&self, script: Script) {
         self.world().chat.add_script(script);
     }
@@ -257,7 +257,7 @@ impl World {
         }
         let Some(position) = self.providers.iter().position(|provider| provider.claims(&incoming)) else {
             self.counts.unrecognised += 1;
-            return Outgoing::new(404, "text/plain", "The simulator pretends nothing at this path.\n");
+            return Outgoing::new(404, "text/plain", "The simulator has nothing at this path.\n");
         };
         let Some(operation) = self.providers[position].operation(&incoming) else {
             self.counts.unrecognised += 1;

@@ -74,7 +74,7 @@ impl Deliverer {
         let target = line.name();
         let day = now.strftime("%Y-%m-%d");
         let instead = match &line.channel.fallback {
-            Some(fallback) => format!(" What is given up goes to {fallback} in its place."),
+            Some(fallback) => format!(" Given-up alerts go to {fallback} instead."),
             None => String::new(),
         };
         let alert = Alert {
@@ -149,8 +149,8 @@ impl Deliverer {
             headline: format!("{target} accepts alerts again"),
             explanation: "What waited is being delivered.".to_owned(),
             advice: format!(
-                "Nothing to do, unless `reconciled alerts list --target {target} --state dead` \
-                             shows what was given up."
+                "Nothing to do, unless `reconciled alerts list --target {target} --state dead` lists given-up \
+                             alerts."
             ),
             ..self.about_target(AlertKind::TargetSilent, &format!("{occasion}/ended"), &account, target, now)
         };
@@ -207,6 +207,6 @@ impl Deliverer {
 fn advice(target: &str) -> String {
     format!(
         "Check the address of {target} with `reconciled alerts test --target {target}`, \
-         then redeliver what was given up with `reconciled alerts redeliver --all-dead --target {target}`."
+         then redeliver the given-up alerts with `reconciled alerts redeliver --all-dead --target {target}`."
     )
 }

@@ -55,7 +55,7 @@ impl Deliverer {
             return Ok(action);
         }
         if let Some(at) = state.waiting.before(owed) {
-            let action = postponed(at, "waits for an earlier alert about the same");
+            let action = postponed(at, "waits for an earlier alert about the same object");
             return Ok(if at > now { action } else { Action::Skip });
         }
         if let Some(condition) = condition.as_ref().filter(|condition| !condition.is_over) {
@@ -69,7 +69,7 @@ impl Deliverer {
                     let at = row.at.max(later(now, Duration::from_secs(1)));
                     return Ok(postponed(at, "waits for the alert about the decline"));
                 }
-                _ => return Ok(withheld("this target was not told of the decline")),
+                _ => return Ok(withheld("this target did not get the decline")),
             }
         }
         // What was sent alone and failed may have arrived: the target recognises it by its own key only.
@@ -127,7 +127,7 @@ impl Deliverer {
                 state.waiting.remove_before(subject(&owed.alert), owed.order);
                 Ok(Some(withheld(why)))
             }
-            _ => Ok(Some(withheld("this target was not told of its beginning"))),
+            _ => Ok(Some(withheld("this target did not get its beginning"))),
         }
     }
 

@@ -187,7 +187,7 @@ async fn nothing_is_said_to_a_server_that_cannot_be_trusted() {
     );
     let server = Server::start(Habit::WithoutTls).await;
     let outcome = server.deliver(Security::StartTls, &server.pem, LONG).await;
-    assert_eq!(outcome, "denied the mail server lacks what is needed (STARTTLS, AUTH)");
+    assert_eq!(outcome, "denied the mail server does not offer what is needed (STARTTLS, AUTH)");
     assert!(!format!("{:?}", server.heard.lock().unwrap()).contains("AUTH"));
 }
 

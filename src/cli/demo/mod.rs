@@ -1,4 +1,4 @@
-//! The whole system against a pretend provider: the real daemon, real HTTP, real signatures, a real limiter.
+//! The whole system against a simulated provider: the real daemon, real HTTP, real signatures, a real limiter.
 //!
 //! The demo's clock starts shortly before midnight. A business day ends while you watch, and the normal schedule
 //! makes the nightly report.
@@ -72,7 +72,10 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     let shared: SharedClock = clock.clone();
     let seed = arguments.seed.unwrap_or(1);
     let stage = stage::set(arguments.dir, seed, arguments.objects.max(1), shared.clone()).await?;
-    say(format_args!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address));
+    say(format_args!(
+        "reconciled demo: seed {seed}, simulated Amazon Pay on http://{}",
+        stage.serving.address
+    ));
     let surroundings = Surroundings::default();
     let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
     stage.forget_secrets()?;

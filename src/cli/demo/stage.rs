@@ -1,4 +1,4 @@
-//! Sets up the demo: a folder, a pretend Amazon Pay with throw-away keys, and the configuration file that a merchant
+//! Sets up the demo: a folder, a simulated Amazon Pay with throw-away keys, and the configuration file that a merchant
 //! would have written for it. The daemon that runs on it is the real one.
 
 use std::fs;

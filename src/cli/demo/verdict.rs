@@ -1,4 +1,4 @@
-//! Compares what the daemon observed with what the pretend provider knows, and the alerts that the chat received with
+//! Compares what the daemon observed with what the simulated provider knows, and the alerts that the chat received with
 //! the declines. The result decides the demo's exit code.
 
 use std::collections::BTreeMap;

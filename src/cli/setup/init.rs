@@ -47,7 +47,7 @@ pub(super) fn init_with(
     screen: &mut Screen<'_>,
 ) -> Ended {
     if is_configured(path) && !options.force {
-        let what = format!("{} is already there", path.display());
+        let what = format!("{} already exists", path.display());
         return Err(Failed::new(
             Exit::CannotCreate,
             what,
@@ -132,8 +132,10 @@ fn answers(
         return Ok(Answers { account, api, region, environment, merchant_id, key_id, time_zone });
     }
     let Some(input) = input else {
-        let what =
-            format!("nobody can answer here: standard input is no terminal. Missing: {}", missing.join(", "));
+        let what = format!(
+            "nobody can answer, because standard input is not a terminal. Missing: {}",
+            missing.join(", ")
+        );
         return Err(Failed::new(Exit::Usage, what, "see: reconciled init --help"));
     };
     if missing.len() < 5 {
@@ -160,7 +162,7 @@ fn questions(input: &mut dyn BufRead, screen: &mut Screen<'_>) -> Result<Answers
             if is_good(answer) {
                 return Ok(answer.to_owned());
             }
-            screen.note(&format!("  {answer:?} is not a possible answer"))?;
+            screen.note(&format!("  {answer:?} is not a valid answer"))?;
         }
     };
     let apis = ["amazon-pay-v2", "amazon-pay-mws", "aps"];
@@ -314,7 +316,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (ended, _, err, file) = run(folder.path(), &InitArguments::default(), Some(input));
             assert_eq!(ended, Ok(Exit::Ok), "{err}");
-            assert_eq!(err.matches(" of 5. ").count() - err.matches("not a possible").count(), 5, "{err}");
+            assert_eq!(err.matches(" of 5. ").count() - err.matches("not a valid").count(), 5, "{err}");
             parts.iter().for_each(|part| assert!(file.contains(part), "{part} is not in {file}"));
         };
         check(

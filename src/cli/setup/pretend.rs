@@ -1,4 +1,4 @@
-//! The configuration of a daemon for pretend providers: the keys, endpoints and chats of a simulator.
+//! The configuration of a daemon for simulated providers: the keys, endpoints and chats of a simulator.
 //!
 //! Owns: where the simulator's key files are, and what of it stands in a configuration. Must never know: who serves it.
 
@@ -36,7 +36,7 @@ pub(in crate::cli) fn account(account: &Account, keys: &Path, endpoint: &str) ->
     text + &pair("endpoint", endpoint)
 }
 
-/// The `[[alert]]` section of the pretend chat, whose address is written into a file.
+/// The `[[alert]]` section of the simulated chat, whose address is written into a file.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -47,7 +47,7 @@ pub(in crate::cli) fn chat(name: &str, kind: &str, keys: &Path, url: &str) -> io
 }
 
 /// The `[notifications]` sections of a daemon that listens where the simulator notifies it. `authority` is what it must
-/// trust for the pretend Amazon SNS at `sns`.
+/// trust for the simulated Amazon SNS at `sns`.
 pub(in crate::cli) fn notifications(
     url: &str,
     accounts: &[Account],

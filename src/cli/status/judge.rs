@@ -95,7 +95,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
     found.extend(status.notifications.iter().filter_map(of_channel));
     for row in status.batches.iter().filter(|row| row.waiting_for_a_person > 0) {
         let waiting = count(row.waiting_for_a_person, "batch");
-        let what = format!("{waiting} of {} cannot go on without a person", row.account);
+        let what = format!("{waiting} of {} cannot continue without a person", row.account);
         found.push(Finding::new(warning, what, "`reconciled batch list` says what each needs"));
     }
     if let Some(reload) = health.last_reload.as_ref().filter(|reload| !reload.is_applied) {
@@ -114,14 +114,14 @@ fn of_events(events: &EventsHealth, status: &Status) -> Vec<Finding> {
     let (mut found, name) = (Vec::new(), &events.receiver);
     if events.is_removed {
         let (pending, dead) = (count(events.pending, "event"), events.dead);
-        let what = format!("{name} is not configured any more: {pending} pending for it, {dead} given up");
-        let remedy = "an [[events]] section of this name gets them; without one they stay listed";
+        let what = format!("{name} is no longer configured: {pending} pending for it, {dead} given up");
+        let remedy = "an [[events]] section with this name gets them; without one they stay listed";
         return vec![Finding::new(Level::Warning, what, remedy)];
     }
     if let Some(since) = events.disabled_since {
         let since = moment(since, status.now);
-        let what = format!("{name} gets no events since {since}: it answered that it is gone (HTTP 410)");
-        let remedy = format!("mend the receiver or its address, then `reconciled events enable {name}`");
+        let what = format!("{name} has received no events since {since}: it answered HTTP 410 (gone)");
+        let remedy = format!("fix the receiver or its address, then `reconciled events enable {name}`");
         found.push(Finding::new(Level::Critical, what, remedy));
     }
     if events.dead > 0 {
@@ -137,18 +137,20 @@ fn of_events(events: &EventsHealth, status: &Status) -> Vec<Finding> {
 fn of_channel(channel: &ChannelView) -> Option<Finding> {
     let name = &channel.account;
     let remedy =
-        format!("`reconciled notifications check {name}` tries the way from outside; polling goes on");
+        format!("`reconciled notifications check {name}` tests the path from outside; polling continues");
     let what = match (channel.health, channel.unsubscribed_at) {
-        (_, Some(_)) => format!("somebody ended the notifications of {name}"),
+        (_, Some(_)) => format!("the subscription for notifications of {name} was ended"),
         (Verdict::Silent, None) => {
             let silent = channel.kinds.iter().filter(|(_, count)| count.health == Verdict::Silent);
             let silent: Vec<&str> = silent.map(|(kind, _)| kind.as_str()).collect();
             let silent = silent.join(", ");
-            format!("notifications of {name} do not announce what polling finds of type {silent}")
+            format!(
+                "notifications of {name} do not announce the final states of type {silent} that polling finds"
+            )
         }
         (Verdict::Healthy | Verdict::Unknown, None) => {
             let reasons = channel.unverifiable()?;
-            format!("notifications of {name} come, and none could be verified: {reasons}")
+            format!("notifications of {name} arrive, but none could be verified: {reasons}")
         }
     };
     Some(Finding::new(Level::Warning, what, remedy))
@@ -162,7 +164,7 @@ fn of_account(account: &AccountHealth, status: &Status) -> Option<Finding> {
             let (since, again) = (moment(*since, now), again.unwrap_or_default());
             let what = format!("the provider refuses {name} since {since}: {detail}{again}");
             let remedy = format!(
-                "compare the key of {name} in the configuration with the provider's page, and whether it was revoked; \
+                "compare the key of {name} in the configuration with the provider's page, and check whether it was revoked; \
                  restart the daemon after you replaced a key"
             );
             Some(Finding::new(Level::Critical, what, remedy))

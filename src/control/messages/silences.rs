@@ -33,7 +33,7 @@ pub struct SilenceAdd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SilenceList {
-    /// Also those that ended more than a week ago.
+    /// Also silences that ended more than a week ago.
     pub all: bool,
 }
 

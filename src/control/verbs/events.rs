@@ -68,7 +68,7 @@ impl Verb for EventsTest {
 impl Verb for EventsEnable {
     type Answer = EventsEnabled;
     const SPEC: Spec = Spec::post("/v1/events:enable", Role::Operate)
-        .command("events enable", "Send events again to a receiver that answered that it is gone (HTTP 410).")
+        .command("events enable", "Resume events for a receiver that answered HTTP 410 (gone).")
         .refuses(&[Cause::Unprocessable]);
 
     fn subject(&self) -> Subject {

@@ -57,7 +57,7 @@ impl Verb for ChannelCheck {
     const SPEC: Spec = Spec::post("/v1/notifications:check", Role::Operate)
         .command(
             "notifications check",
-            "Try the way from the outside to the listener, step by step, with a message that must be refused.",
+            "Test the path from outside to the listener, step by step, with a message that must be refused.",
         )
         .refuses(&[Cause::Unprocessable])
         .slow()

@@ -33,12 +33,12 @@ impl BackOffice {
     pub(super) async fn report_gone(&self, waiting: &Alert, now: Timestamp) -> Result<(), StoreError> {
         let name = &self.receiver.name;
         let alert = Alert {
-            headline: format!("Events for {name} are stopped: it answered HTTP 410 (gone)"),
-            explanation: "By that the receiver asks for no more events. They wait, and none is lost."
+            headline: format!("Events for {name} have stopped: it answered HTTP 410 (gone)"),
+            explanation: "The receiver asks for no more events. New events wait, and none is lost."
                 .to_owned(),
             advice: format!(
-                "Mend the receiver or its address, then send what waits with `reconciled events enable {name}`. \
-                 If it is gone for good, remove its section."
+                "Fix the receiver or its address, then send the waiting events with `reconciled events enable \
+                 {name}`. If the receiver is gone for good, remove its section."
             ),
             ..self.about(
                 AlertKind::Undelivered,
@@ -62,11 +62,11 @@ impl BackOffice {
         let alert = Alert {
             headline: format!("Events for {name} could not be delivered"),
             explanation: format!(
-                "{name} has not accepted an event in time ({error}). The last one given up: {} of {object}.",
+                "{name} did not accept an event in time ({error}). The last event given up: {} of {object}.",
                 lost.kind
             ),
             advice: format!(
-                "Check the receiver with `reconciled events test {name}`, then send what was given up with \
+                "Check the receiver with `reconciled events test {name}`, then send the given-up events again with \
                  `reconciled events redeliver --all-dead`."
             ),
             ..self.about(AlertKind::Undelivered, &format!("{}/{day}", lost.account), &lost.account, now)
@@ -116,8 +116,8 @@ impl BackOffice {
             headline: format!("{name} accepts events again"),
             explanation: "What waited is being delivered.".to_owned(),
             advice: format!(
-                "Nothing to do, unless `reconciled events list --receiver {name} --state dead` shows what was \
-                 given up."
+                "Nothing to do, unless `reconciled events list --receiver {name} --state dead` lists given-up \
+                 events."
             ),
             ..self.about(
                 AlertKind::TargetSilent,

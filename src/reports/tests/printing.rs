@@ -83,7 +83,7 @@ async fn the_page_lists_what_needs_a_person_by_time_and_in_words_and_sandbox_apa
     let page = std::fs::read_to_string(folder.join("summary.html")).unwrap();
     let (live, rest) = page.split_once("<h2>Quarantined</h2>").unwrap();
     let (quarantined, sandbox) = rest.split_once("<h2>Sandbox: declined</h2>").unwrap();
-    assert!(live.contains("The first 50 of 70; all stand in the CSV file. Each needs a person."));
+    assert!(live.contains("The first 50 of 70; all stand in the CSV file. Each needs a manual check."));
     let (first, last) = (live.find("C000049").unwrap(), live.find("C000000").unwrap());
     assert!(first < last, "sorted by when it happened");
     for text in
@@ -91,11 +91,11 @@ async fn the_page_lists_what_needs_a_person_by_time_and_in_words_and_sandbox_apa
     {
         assert!(live.contains(text), "{text}");
     }
-    for text in ["Q1", "unknown-state", "Surprise", "Each needs a person."] {
+    for text in ["Q1", "unknown-state", "Surprise", "Each needs a manual check."] {
         assert!(quarantined.contains(text), "{text}");
     }
     assert!(sandbox.contains("T1") && sandbox.contains("No real money."));
-    assert!(!sandbox.contains("Each needs a person."));
+    assert!(!sandbox.contains("Each needs a manual check."));
     assert!(!live.contains(">T1<") && !quarantined.contains(">T1<"));
 }
 

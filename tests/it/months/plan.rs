@@ -125,7 +125,7 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 1, &[]),
     // An end without a reason.
     ("authorization", 1, &[(10, 600, "Canceled", None)]),
-    // A step back, which is not in the manual.
+    // A step back, which is not in the provider's manual.
     (
         "authorization",
         2,

@@ -21,7 +21,7 @@ async fn a_condition_is_raised_repeated_while_it_lasts_and_ended_once() {
     scene.pass(&deliverer, 25 * HOUR).await;
     assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
     assert!(
-        scene.titles()[1].contains("For 1d 0h by now: This is credentials-refused"),
+        scene.titles()[1].contains("Ongoing for 1d 0h: This is credentials-refused"),
         "{:?}",
         scene.titles()
     );
@@ -107,7 +107,7 @@ async fn who_was_not_told_of_the_beginning_is_not_told_of_the_end() {
     assert_eq!((scene.titles().len(), scene.network.sent_to("office").len()), (2, 0));
     let row = scene.row(&ended.key, "office").await;
     assert_eq!(row.status, DeliveryStatus::Withheld);
-    assert_eq!(row.last_error.as_deref(), Some("this target was not told of its beginning"));
+    assert_eq!(row.last_error.as_deref(), Some("this target did not get its beginning"));
 }
 
 #[tokio::test(start_paused = true)]

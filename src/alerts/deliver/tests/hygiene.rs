@@ -137,7 +137,7 @@ async fn what_is_given_up_goes_to_the_fallback_and_stays_in_sight() {
     let instead = scene.row("a/0", "ops").await;
     assert_eq!((instead.status, instead.instead_of.as_deref()), (DeliveryStatus::Delivered, Some("office")));
     let chat = scene.network.sent_to("ops");
-    assert!(chat.iter().any(|sent| sent.body.contains("office, which did not take it")), "{chat:?}");
+    assert!(chat.iter().any(|sent| sent.body.contains("office, which did not accept it")), "{chat:?}");
     assert_eq!(scene.titles().iter().filter(|title| title.starts_with("[UNDELIVERED]")).count(), 1);
     assert_eq!(scene.store.stats().outbox_dead, 1);
     scene.network.script("office", vec![status(200, None)]);

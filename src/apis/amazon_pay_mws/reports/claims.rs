@@ -145,7 +145,7 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
     for (word, number) in strangers {
         reading.unmatched += number;
         reading.remarks.push(format!(
-            "not matched: {} of type {word:?}, which is not in the manual",
+            "not matched: {} of type {word:?}, which is not in the provider's manual",
             text::count(number, "row")
         ));
     }

@@ -60,14 +60,14 @@ pub(super) const CHARGE_DECLINED: &[ReasonFacts] = &[
     reason(
         "SoftDeclined",
         Tone::Alarming,
-        "The payment method was refused for now; another try may succeed.",
+        "The payment method was refused for now; another attempt may succeed.",
         "Try a new charge once more while the charge permission is Chargeable. If that is declined too, cancel \
          the order and ask the buyer to check out again with another payment method.",
     ),
     reason(
         "HardDeclined",
         Tone::Alarming,
-        "The payment method was refused for good; another try with it will not succeed.",
+        "The payment method was refused permanently; another attempt with it will not succeed.",
         "Cancel the order and ask the buyer to check out again with another payment method.",
     ),
     reason(
