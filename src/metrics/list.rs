@@ -99,7 +99,7 @@ metrics! {
     OUTBOX = gauge(
         "reconciled_outbox_messages",
         &["target"],
-        "Messages that wait for a target; of alerts at most 1000 are counted"
+        "Messages that wait for a target, without those postponed on purpose; of alerts at most 1000 are counted"
     );
     OUTBOX_DEAD = gauge(
         "reconciled_outbox_dead",

@@ -185,6 +185,12 @@ fn each_trouble_has_its_level_and_its_remedy() {
     let [only] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!(only.level, Level::Warning);
     assert!(only.what.starts_with("old-shop is not configured any more: 2 events pending"), "{only:?}");
+    let mut removed = well();
+    removed["outbox"] = json!([{ "target": "old-chat", "pending": 2, "next_at": null, "is_removed": true }]);
+    let findings = judge(&status(removed));
+    let [only] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(only.level, Level::Warning);
+    assert!(only.what.starts_with("old-chat is not configured any more: 2 messages pending"), "{only:?}");
     let mut stuck = well();
     stuck["batches"] = all["batches"].clone();
     assert_eq!(level(&judge(&status(stuck))), Level::Warning);
