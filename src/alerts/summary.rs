@@ -163,6 +163,6 @@ mod tests {
         let lines = summary.lines();
         assert_eq!(lines.len(), LONGEST_DIGEST);
         assert_eq!(lines[0], "2 declined (HardDeclined) · account shop-01 · 28.00 EUR");
-        assert_eq!(lines[19], "12 others of 6 accounts · 154.00 EUR");
+        assert_eq!(lines[19], "12 others in 6 accounts · 154.00 EUR");
     }
 }

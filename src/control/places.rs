@@ -25,6 +25,8 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct State {
     taken: usize,
+    /// Connections that were asked to give way and have not closed yet. There are at most as many as slots.
+    leaving: usize,
     /// Grows with every connection and every end of a request, so the smallest number has been idle longest.
     last: u64,
     /// Connections without a request in progress, each with the token that asks it to give way.
@@ -66,11 +68,13 @@ impl Places {
         let mut state = self.state();
         let most = self.most + if is_privileged { self.reserved } else { 0 };
         if state.taken >= self.most {
-            match state.idle.pop_first() {
+            let may_give_way = state.leaving < self.most;
+            match may_give_way.then(|| state.idle.pop_first()).flatten() {
                 // Its slot counts as free at once. Nobody waits until that connection has closed.
                 Some((_, leave)) => {
                     leave.cancel();
                     state.taken -= 1;
+                    state.leaving += 1;
                 }
                 None if state.taken < most => {}
                 None => return None,
@@ -155,9 +159,9 @@ impl Drop for Place {
         if let Phase::Idle(number) = phase {
             state.idle.remove(&number);
         }
-        // A connection that gave way no longer counts.
-        if !self.leave.is_cancelled() {
-            state.taken -= 1;
+        match self.leave.is_cancelled() {
+            true => state.leaving -= 1,
+            false => state.taken -= 1,
         }
         drop(state);
         self.places.changed.notify_one();
@@ -204,6 +208,20 @@ mod tests {
         assert!(places.take(false).is_none());
         first.settle();
         assert!(places.take(false).is_some() && first.leave.is_cancelled());
+    }
+
+    #[test]
+    fn not_more_connections_give_way_than_there_are_slots_until_they_have_closed() {
+        let places = Places::new(2, 1);
+        let mut held: Vec<Arc<Place>> = (0..4).map(|_| settled(&places)).collect();
+        assert_eq!((taken_and_idle(&places), places.state().leaving), ((2, 2), 2));
+        assert!(places.take(false).is_none(), "two have not closed yet");
+        held.push(places.take(true).unwrap());
+        drop(held.remove(0));
+        held.push(settled(&places));
+        assert!(places.take(false).is_none());
+        drop(held);
+        assert_eq!((taken_and_idle(&places), places.state().leaving), ((0, 0), 0));
     }
 
     #[test]

@@ -65,8 +65,10 @@ pub struct BackOffice {
     /// Keeps at most one message in flight.
     flight: tokio::sync::Mutex<()>,
     health: Mutex<Health>,
-    /// The silence that was reported and is not over. It is read from the store at its first use.
-    silence: tokio::sync::OnceCell<Mutex<Option<report::Silence>>>,
+    /// The silence that was reported and is not over.
+    silence: report::Kept<report::Silence>,
+    /// Since when it answers that it is gone, as was reported.
+    gone: report::Kept<Timestamp>,
 }
 
 /// Kept in memory only: a restart or a reload begins without a history of failures.
@@ -96,11 +98,12 @@ impl BackOffice {
     pub fn new(receiver: Receiver, ports: Ports) -> BackOffice {
         BackOffice {
             target: receiver.target(),
+            silence: report::Kept::new("silent-receiver/", &receiver.name),
+            gone: report::Kept::new("gone-receiver/", &receiver.name),
             receiver,
             ports,
             flight: tokio::sync::Mutex::default(),
             health: Mutex::default(),
-            silence: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -127,10 +130,15 @@ impl BackOffice {
 
     /// Lets a disabled receiver get events again. True if it was disabled. A reported silence ends only when it accepts
     /// something.
-    pub fn enable(&self) -> bool {
+    ///
+    /// # Errors
+    /// When the store fails. The receiver gets events nevertheless.
+    pub async fn enable(&self) -> Result<bool, StoreError> {
+        // First, so that the next answer that it is gone is reported.
+        let forgotten = self.forget_gone().await;
         let health = std::mem::take(&mut *self.health());
         self.ports.store.target_signal(&self.target).notify_one();
-        health.gone_since.is_some()
+        forgotten.map(|()| health.gone_since.is_some())
     }
 
     /// Sends a test message, bypassing the outbox.
@@ -142,8 +150,9 @@ impl BackOffice {
         let event = body::trial(self.receiver.format, &self.receiver.name, self.ports.clock.now());
         match self.send(&event).await {
             Answer::Judged(Verdict::Delivered) => {
-                self.enable();
-                if let Err(error) = self.report_return(self.ports.clock.now()).await {
+                let enabled = self.enable().await;
+                let reported = self.report_return(self.ports.clock.now()).await;
+                if let Err(error) = enabled.and(reported) {
                     // The next event that is accepted reports it.
                     tracing::error!(receiver = self.receiver.name, %error, "its return was not reported");
                 }

@@ -99,7 +99,7 @@ metrics! {
     OUTBOX = gauge(
         "reconciled_outbox_messages",
         &["target"],
-        "Messages that wait for a target; at most 1000 alerts are counted"
+        "Messages that wait for a target, without those postponed on purpose; at most 1000 alerts are counted"
     );
     OUTBOX_DEAD = gauge(
         "reconciled_outbox_dead",

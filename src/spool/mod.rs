@@ -152,8 +152,8 @@ fn to_take(folder: &Path) -> io::Result<Vec<PathBuf>> {
             _ => {}
         }
     }
-    let complete = waiting(folder)?;
-    let mut found = match waiting(&folder.join(TAKING)) {
+    let complete = waiting(folder, false)?;
+    let mut found = match waiting(&folder.join(TAKING), true) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         begun => begun?,
     };
@@ -161,13 +161,14 @@ fn to_take(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The complete files, oldest first.
-fn waiting(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The complete files of a folder, oldest first. It may be the one where files are while they are read.
+fn waiting(folder: &Path, is_taking: bool) -> io::Result<Vec<PathBuf>> {
     let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
+        let name = if is_taking { shop_name(&name) } else { &*name };
         let is_incomplete = name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp");
         // The type of a link is not that of its file, so no link is followed.
         if is_incomplete || !entry.file_type()?.is_file() {
@@ -232,7 +233,9 @@ fn claim(folder: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
         opened => drop(opened?),
     }
     fs::create_dir_all(&taking)?;
-    let claimed = free_place(&taking, &name);
+    // The shop's own names do not begin with a dot.
+    let named = |number: u32| if number == 1 { name.clone() } else { format!(".{number}.{name}") };
+    let claimed = free_place(&taking, named)?;
     fs::rename(path, &claimed)?;
     files::sync_folder(&taking)?;
     files::sync_folder(folder)?;
@@ -315,13 +318,15 @@ fn name_of(path: &Path) -> String {
 /// Moves a file to where its kind goes. Returns where it is, or where its report is.
 fn put_away(folder: &Path, path: &Path, rejects: &Rejects) -> io::Result<PathBuf> {
     let name = name_of(path);
+    let name = shop_name(&name);
     let place = folder.join(if rejects.number == 0 { DONE } else { REJECTED });
-    let target = free_place(&place, &name);
+    let named = |number: u32| if number == 1 { name.to_owned() } else { format!("{name}.{number}") };
+    let target = free_place(&place, named)?;
     let mut shown = target.clone();
     if rejects.number > 0 {
         // Before the file moves: after a crash between the two there are two reports, never a file without one.
         shown = report_of(&target);
-        files::write_whole(folder, &shown, &rejects.report(&name)?, Readers::Group)?;
+        files::write_whole(folder, &shown, &rejects.report(name)?, Readers::Group)?;
     } else {
         fs::create_dir_all(&place)?;
     }
@@ -339,11 +344,41 @@ fn report_of(path: &Path) -> PathBuf {
     PathBuf::from(report)
 }
 
-/// The name in a folder, with a number behind it if such a file or such a report is there already.
-fn free_place(folder: &Path, name: &str) -> PathBuf {
-    let is_free =
-        |path: &PathBuf| [path.clone(), report_of(path)].iter().all(|path| path.symlink_metadata().is_err());
-    let plain = folder.join(name);
-    let numbered = (2u32..).map(|number| folder.join(format!("{name}.{number}")));
-    std::iter::once(plain.clone()).chain(numbered).find(is_free).unwrap_or(plain)
+/// The shop's name of a file that is being taken. A second one of its name begins with a number between dots.
+fn shop_name(name: &str) -> &str {
+    match name.strip_prefix('.').and_then(|rest| rest.split_once('.')) {
+        Some((number, shop_name)) if number.parse::<u32>().is_ok() => shop_name,
+        _ => name,
+    }
+}
+
+/// A free place in a folder. `named` makes a name of a number; the name with 1 is preferred. Numbers are tried in steps
+/// that double, and the last step is halved: a name that comes every minute has many.
+fn free_place(folder: &Path, named: impl Fn(u32) -> String) -> io::Result<PathBuf> {
+    let place = |number: u32| folder.join(named(number));
+    let (mut taken, mut free) = (0, 1_u32);
+    while !is_free(&place(free))? {
+        taken = free;
+        free = free.checked_mul(2).ok_or_else(|| io::Error::other("no name is free"))?;
+    }
+    while free - taken > 1 {
+        let middle = taken + (free - taken) / 2;
+        match is_free(&place(middle))? {
+            true => free = middle,
+            false => taken = middle,
+        }
+    }
+    Ok(place(free))
+}
+
+/// Whether neither such a file nor its report is there.
+fn is_free(path: &Path) -> io::Result<bool> {
+    for path in [path.to_owned(), report_of(path)] {
+        match path.symlink_metadata() {
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }

@@ -194,6 +194,47 @@ async fn a_link_in_the_place_of_a_folder_is_named_and_nothing_is_taken() {
 }
 
 #[tokio::test]
+async fn a_second_file_of_a_name_is_reported_under_the_name_that_the_shop_gave_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    // A crash left both while they were read.
+    for id in ["S01", "BAD2"] {
+        fs::write(&path, format!("id\n{id}\n")).unwrap();
+        claim(folder.path(), &path).unwrap().unwrap();
+    }
+    assert_eq!(names(&folder.path().join(TAKING)), [".2.a.csv", "a.csv"]);
+    let taker = Taker::default();
+    let done = taken(folder.path(), &taker.enrolling()).await.unwrap();
+    assert_eq!((done.files, done.bad), (2, 1));
+    let report = fs::read_to_string(folder.path().join(REJECTED).join(format!("a.csv{REPORT}"))).unwrap();
+    assert!(report.lines().nth(1).unwrap().starts_with("a.csv,2,"), "{report}");
+    // A draft of the shop's may look the same.
+    fs::write(folder.path().join(".2.b.csv"), "id\nS03\n").unwrap();
+    assert_eq!(taken(folder.path(), &taker.enrolling()).await.unwrap(), Taken::default());
+}
+
+#[test]
+fn a_free_place_is_one_where_nothing_is_and_is_found_among_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let tried = std::cell::Cell::new(0);
+    let named = |number: u32| {
+        tried.set(tried.get() + 1);
+        format!("a.csv.{number}")
+    };
+    for number in 1..=1_000 {
+        let place = free_place(folder.path(), named).unwrap();
+        assert_eq!(place, folder.path().join(format!("a.csv.{number}")));
+        fs::write(place, "").unwrap();
+    }
+    tried.set(0);
+    free_place(folder.path(), named).unwrap();
+    assert!(tried.get() < 30, "{} names were tried", tried.get());
+    // What cannot be found out is not free: a file would be replaced.
+    let file = folder.path().join("a.csv.1");
+    assert!(free_place(&file, |number| number.to_string()).is_err());
+}
+
+#[tokio::test]
 async fn no_report_replaces_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let (taker, rejected) = (Taker::default(), folder.path().join(REJECTED));

@@ -61,6 +61,8 @@ pub enum Delivery {
     Withheld {
         /// Why, in words that may be shown.
         why: String,
+        /// The target that gets it instead.
+        instead: Option<String>,
     },
     /// It failed for now; try again later.
     Retry {

@@ -147,11 +147,12 @@ impl Scene {
 
     /// The events that were kept, and those that were worked on.
     fn kept(&self) -> (usize, usize) {
-        let names = std::fs::read_dir(&self.inbox).into_iter().flatten();
-        let names: Vec<String> =
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        let count = |ending: &str| names.iter().filter(|name| name.ends_with(ending)).count();
-        (count(".json"), count(".done"))
+        let count = |folder: &Path| {
+            let names = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+            names.filter(|name| name.to_str().unwrap().ends_with(".json")).count()
+        };
+        let done = count(&self.inbox.join("done"));
+        (count(&self.inbox) + done, done)
     }
 }
 
@@ -202,6 +203,39 @@ async fn check_order(name: &str, program: &str, arguments: &[&str], work: Option
     }
     expected.push(("S01", 1));
     scene.expect_worked(program, work, 6, &expected).await;
+}
+
+/// An event whose work fails is tried again before the later ones of its object. `work_begins` is the first line of the
+/// work, before which `fails` is put: it fails for the first event while there is a file `broken` in the inbox.
+async fn check_failing(name: &str, program: &str, (work_begins, fails): (&str, &str), is_php: bool) {
+    if !is_there(name, program) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (inbox, receiver) = (folder.path().join("inbox"), folder.path().join(name));
+    let text = fs::read_to_string(file(name)).unwrap();
+    assert_eq!(text.matches(work_begins).count(), 1, "{name}");
+    fs::write(&receiver, text.replacen(work_begins, &format!("{fails}\n{work_begins}"), 1)).unwrap();
+    fs::create_dir(&inbox).unwrap();
+    for (id, body) in [
+        ("broken", String::new()),
+        ("evt_a.json", body("S01", 1, "2026-01-15T09:30:00Z")),
+        ("evt_b.json", body("S01", 2, "2026-01-15T09:30:01Z")),
+        ("evt_c.json", body("S02", 2, "2026-01-15T09:30:02Z")),
+    ] {
+        fs::write(inbox.join(id), body).unwrap();
+    }
+    let receiver = receiver.to_str().unwrap();
+    let arguments = if is_php { vec!["-S", "127.0.0.1:PORT", receiver] } else { vec![receiver] };
+    let work = [receiver, "work"];
+    let work = is_php.then_some(&work[..]);
+    let scene = Scene::start(program, &arguments, folder.path()).await;
+    scene.expect_worked(program, work, 1, &[("S02", 2)]).await;
+    fs::remove_file(inbox.join("broken")).unwrap();
+    let next = body("S02", 3, "2026-01-15T09:30:03Z");
+    assert_eq!(scene.post_signed("evt_d", &[KEY], 0, &next, &next).await, Some(204), "{name}");
+    let expected = [("S02", 2), ("S01", 1), ("S01", 2), ("S02", 3)];
+    scene.expect_worked(program, work, 4, &expected).await;
 }
 
 /// Headers that no sender of ours makes are refused, and the next event is accepted.
@@ -306,6 +340,28 @@ async fn the_receiver_in_php_works_in_order_and_survives_what_is_odd() {
     check_order("PHP", "php", &["-S", "127.0.0.1:PORT", file], Some(&[file, "work"])).await;
     // Lengths are read by PHP's own server.
     check_odd("PHP", "php", &["-S", "127.0.0.1:PORT", file], false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_work_fails_is_tried_again_before_the_later_ones_of_its_object() {
+    let python = (
+        r#"    print(event["type"]"#,
+        r#"    if event["data"]["sequence"] == 1 and os.path.exists(os.path.join(INBOX, "broken")):
+        raise RuntimeError("broken")"#,
+    );
+    check_failing("receiver.py", "python3", python, false).await;
+    let node = (
+        "  console.log(event.type",
+        r#"  if (event.data.sequence === 1 && fs.existsSync(path.join(INBOX, "broken"))) throw new Error("broken");"#,
+    );
+    check_failing("receiver.js", "node", node, false).await;
+    let php = (
+        "    echo $event['type']",
+        "    if ($event['data']['sequence'] === 1 && file_exists(getenv('EVENTS_INBOX') . '/broken')) {
+        throw new RuntimeException('broken');
+    }",
+    );
+    check_failing("receiver.php", "php", php, true).await;
 }
 
 #[test]

@@ -6,6 +6,7 @@ const path = require("node:path");
 
 const KEY = Buffer.from(process.env.EVENTS_SECRET.replace(/^whsec_/, ""), "base64");
 const INBOX = process.env.EVENTS_INBOX || "inbox";
+const DONE = path.join(INBOX, "done");
 const LONGEST_BODY = 64 * 1024;
 const TOLERANCE_S = 300;
 
@@ -30,7 +31,7 @@ function keep(id, body) {
   const draft = `${file}.${crypto.randomUUID()}`;
   fs.writeFileSync(draft, body, { flush: true });
   try {
-    fs.linkSync(draft, file);
+    if (!fs.existsSync(path.join(DONE, `${id}.json`))) fs.linkSync(draft, file);
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
   } finally {
@@ -43,12 +44,14 @@ function work(event) {
   console.log(event.type, JSON.stringify(event.data));
 }
 
-// Prints what goes wrong with an event. It is tried again in the next round, and the others are not held up.
+// Prints what goes wrong with an event. It is tried again in the next round, and other objects go on.
 function goingOn(file, step) {
   try {
     step();
+    return true;
   } catch (error) {
     console.error(file, error);
+    return false;
   }
 }
 
@@ -57,10 +60,14 @@ function place(event) {
   return [(event.data.found_at || "").replace("Z", ""), event.data.sequence || 0];
 }
 
+// The object that an event is about.
+function objectOf(event) {
+  return JSON.stringify([event.data.account, event.data.kind, event.data.id]);
+}
+
 // Works on an event, unless a later one of its object was worked on before.
 function workInOrder(file, event) {
-  const about = JSON.stringify([event.data.account, event.data.kind, event.data.id]);
-  const last = path.join(INBOX, crypto.createHash("sha256").update(about).digest("hex") + ".last");
+  const last = path.join(DONE, crypto.createHash("sha256").update(objectOf(event)).digest("hex") + ".last");
   const [foundAt, sequence] = place(event);
   let isOlder = false;
   if (fs.existsSync(last)) {
@@ -72,14 +79,14 @@ function workInOrder(file, event) {
     fs.writeFileSync(`${last}.new`, JSON.stringify([foundAt, sequence]));
     fs.renameSync(`${last}.new`, last);
   }
-  fs.writeFileSync(`${file}.done`, "");
+  fs.renameSync(file, path.join(DONE, path.basename(file)));
 }
 
 function workOnAll() {
   const pending = [];
   for (const name of fs.readdirSync(INBOX).sort()) {
     const file = path.join(INBOX, name);
-    if (!name.endsWith(".json") || fs.existsSync(`${file}.done`)) continue;
+    if (!name.endsWith(".json")) continue;
     goingOn(file, () => {
       const event = JSON.parse(fs.readFileSync(file, "utf8"));
       pending.push({ file, event, place: place(event) });
@@ -89,7 +96,12 @@ function workOnAll() {
     const [[foundAt, sequence], [otherFoundAt, otherSequence]] = [one.place, other.place];
     return foundAt === otherFoundAt ? sequence - otherSequence : foundAt < otherFoundAt ? -1 : 1;
   });
-  for (const { file, event } of pending) goingOn(file, () => workInOrder(file, event));
+  // When an event fails, the later ones of its object wait for it.
+  const failed = new Set();
+  for (const { file, event } of pending) {
+    const about = objectOf(event);
+    if (!failed.has(about) && !goingOn(file, () => workInOrder(file, event))) failed.add(about);
+  }
 }
 
 // The status of the answer to a request.
@@ -104,7 +116,7 @@ function accept(request, body) {
   }
 }
 
-fs.mkdirSync(INBOX, { recursive: true });
+fs.mkdirSync(DONE, { recursive: true });
 workOnAll();
 setInterval(workOnAll, 60_000);
 const server = http.createServer((request, response) => {

@@ -33,7 +33,8 @@ function keep(string $inbox, string $id, string $body): void
     if ($draft === false || file_put_contents($draft, $body) !== strlen($body)) {
         throw new RuntimeException('the event cannot be stored');
     }
-    if (!@link($draft, $file) && !file_exists($file)) {
+    $done = "$inbox/done/$id.json";
+    if (!file_exists($done) && !@link($draft, $file) && !file_exists($file) && !file_exists($done)) {
         throw new RuntimeException('the event cannot be stored');
     }
     unlink($draft);
@@ -45,13 +46,15 @@ function work(array $event): void
     echo $event['type'], ' ', json_encode($event['data']), "\n";
 }
 
-// Prints what goes wrong with an event. It is tried again in the next round, and the others are not held up.
-function going_on(string $file, callable $step): void
+// Prints what goes wrong with an event. It is tried again in the next round, and other objects go on.
+function going_on(string $file, callable $step): bool
 {
     try {
         $step();
+        return true;
     } catch (Throwable $error) {
         fwrite(STDERR, "$file: $error\n");
+        return false;
     }
 }
 
@@ -61,12 +64,17 @@ function place(array $event): array
     return [rtrim($event['data']['found_at'] ?? '', 'Z'), $event['data']['sequence'] ?? 0];
 }
 
+// The object that an event is about.
+function object_of(array $event): string
+{
+    $data = $event['data'];
+    return json_encode([$data['account'] ?? '', $data['kind'] ?? '', $data['id'] ?? '']);
+}
+
 // Works on an event, unless a later one of its object was worked on before.
 function work_in_order(string $inbox, string $file, array $event): void
 {
-    $data = $event['data'];
-    $about = json_encode([$data['account'] ?? '', $data['kind'] ?? '', $data['id'] ?? '']);
-    $last = "$inbox/" . hash('sha256', $about) . '.last';
+    $last = "$inbox/done/" . hash('sha256', object_of($event)) . '.last';
     [$found_at, $sequence] = place($event);
     $is_older = false;
     if (file_exists($last)) {
@@ -78,16 +86,13 @@ function work_in_order(string $inbox, string $file, array $event): void
         file_put_contents("$last.new", json_encode([$found_at, $sequence]));
         rename("$last.new", $last);
     }
-    touch("$file.done");
+    rename($file, "$inbox/done/" . basename($file));
 }
 
 function work_on_all(string $inbox): void
 {
     $pending = [];
     foreach (glob("$inbox/*.json") as $file) {
-        if (file_exists("$file.done")) {
-            continue;
-        }
         going_on($file, function () use ($file, &$pending) {
             $event = json_decode(file_get_contents($file), true, 512, JSON_THROW_ON_ERROR);
             $pending[] = ['place' => place($event), 'file' => $file, 'event' => $event];
@@ -97,13 +102,18 @@ function work_on_all(string $inbox): void
         [[$found_at, $sequence], [$other_found_at, $other_sequence]] = [$one['place'], $other['place']];
         return strcmp($found_at, $other_found_at) ?: $sequence <=> $other_sequence;
     });
+    // When an event fails, the later ones of its object wait for it.
+    $failed = [];
     foreach ($pending as ['file' => $file, 'event' => $event]) {
-        going_on($file, fn () => work_in_order($inbox, $file, $event));
+        $about = object_of($event);
+        if (!isset($failed[$about]) && !going_on($file, fn () => work_in_order($inbox, $file, $event))) {
+            $failed[$about] = true;
+        }
     }
 }
 
-if (!is_dir($inbox)) {
-    mkdir($inbox, 0700, true);
+if (!is_dir("$inbox/done")) {
+    mkdir("$inbox/done", 0700, true);
 }
 if (PHP_SAPI === 'cli') {
     // One that takes longer than a minute is not joined by the next.

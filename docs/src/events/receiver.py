@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = base64.b64decode(os.environ["EVENTS_SECRET"].removeprefix("whsec_"))
 INBOX = os.environ.get("EVENTS_INBOX", "inbox")
+DONE = os.path.join(INBOX, "done")
 LONGEST_BODY = 64 * 1024
 TOLERANCE_S = 300
 arrived = threading.Event()
@@ -42,10 +43,9 @@ def keep(event, body):
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+    with contextlib.suppress(FileExistsError):
+        if not os.path.exists(os.path.join(DONE, event + ".json")):
+            os.link(draft, path)
     os.unlink(draft)
 
 
@@ -81,7 +81,7 @@ def work(event):
 
 @contextlib.contextmanager
 def going_on(path):
-    """Prints what goes wrong with an event. It is tried again in the next round, and the others are not held up."""
+    """Prints what goes wrong with an event. It is tried again in the next round, and other objects go on."""
     try:
         yield
     except Exception:
@@ -93,10 +93,14 @@ def place(event):
     return event["data"].get("found_at", "").rstrip("Z"), int(event["data"].get("sequence", 0))
 
 
+def object_of(event):
+    """The object that an event is about."""
+    return "/".join(str(event["data"].get(key)) for key in ("account", "kind", "id"))
+
+
 def work_in_order(path, event):
     """Works on an event, unless a later one of its object was worked on before."""
-    about = "/".join(str(event["data"].get(key)) for key in ("account", "kind", "id"))
-    last = os.path.join(INBOX, hashlib.sha256(about.encode()).hexdigest() + ".last")
+    last = os.path.join(DONE, hashlib.sha256(object_of(event).encode()).hexdigest() + ".last")
     found_at, sequence = place(event)
     is_older = False
     if os.path.exists(last):
@@ -108,20 +112,26 @@ def work_in_order(path, event):
         with open(last + ".new", "w") as file:
             json.dump([found_at, sequence], file)
         os.replace(last + ".new", last)
-    open(path + ".done", "w").close()
+    os.replace(path, os.path.join(DONE, os.path.basename(path)))
 
 
 def work_on_all():
     pending = []
     for name in sorted(os.listdir(INBOX)):
         path = os.path.join(INBOX, name)
-        if name.endswith(".json") and not os.path.exists(path + ".done"):
+        if name.endswith(".json"):
             with going_on(path), open(path, "rb") as file:
                 event = json.load(file)
                 pending.append((place(event), path, event))
+    # When an event fails, the later ones of its object wait for it.
+    failed = set()
     for _, path, event in sorted(pending, key=lambda one: one[:2]):
-        with going_on(path):
-            work_in_order(path, event)
+        about = object_of(event)
+        if about not in failed:
+            failed.add(about)
+            with going_on(path):
+                work_in_order(path, event)
+                failed.remove(about)
 
 
 def keep_working():
@@ -131,6 +141,6 @@ def keep_working():
         arrived.clear()
 
 
-os.makedirs(INBOX, exist_ok=True)
+os.makedirs(DONE, exist_ok=True)
 threading.Thread(target=keep_working, daemon=True).start()
 ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8090"))), Receiver).serve_forever()

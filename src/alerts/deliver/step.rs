@@ -31,7 +31,16 @@ pub(super) enum Action {
 }
 
 fn withheld(why: &str) -> Action {
-    Action::Settle(Delivery::Withheld { why: why.to_owned() })
+    Action::Settle(Delivery::Withheld { why: why.to_owned(), instead: None })
+}
+
+/// It belongs to an alert that this target did not get. A target that got that alert in its place gets this one, too.
+fn follows(deliveries: &[DeliveryRow], line: &Line, why: &str) -> Action {
+    let own = deliveries.iter().find(|row| row.target == line.name());
+    let is_given_up = own.is_some_and(|row| row.status == DeliveryStatus::Dead);
+    let in_its_place = |row: &&DeliveryRow| is_given_up && row.instead_of.as_deref() == Some(line.name());
+    let instead = deliveries.iter().find(in_its_place).map(|row| row.target.clone());
+    Action::Settle(Delivery::Withheld { why: why.to_owned(), instead })
 }
 
 fn postponed(at: Timestamp, why: &str) -> Action {
@@ -63,13 +72,14 @@ impl Deliverer {
                 return Ok(action);
             }
         } else if let Some(decline) = owed.alert.key.strip_prefix(RECOVERED_OF) {
-            match self.delivery(decline, line).await? {
+            let declined = self.store.alert(decline).await?.map(|row| row.deliveries).unwrap_or_default();
+            match declined.iter().find(|row| row.target == line.name()) {
                 Some(row) if row.status == DeliveryStatus::Delivered => {}
                 Some(row) if row.status == DeliveryStatus::Pending => {
                     let at = row.at.max(later(now, Duration::from_secs(1)));
                     return Ok(postponed(at, "waits for the alert about the decline"));
                 }
-                _ => return Ok(withheld("this target did not get the decline")),
+                _ => return Ok(follows(&declined, line, "this target did not get the decline")),
             }
         }
         // What was sent alone and failed may have arrived: the target recognises it by its own key only.
@@ -110,8 +120,7 @@ impl Deliverer {
             let is_named_by_time = !matches!(condition.name, "service-status" | "notifications-silent");
             return Ok(is_named_by_time.then(|| withheld("its beginning is not known")));
         };
-        let row = begun.deliveries.into_iter().find(|row| row.target == line.name());
-        match row {
+        match begun.deliveries.iter().find(|row| row.target == line.name()) {
             Some(row) if row.status == DeliveryStatus::Delivered => {
                 *is_answer = row.message.is_none();
                 Ok(None)
@@ -122,12 +131,15 @@ impl Deliverer {
                     return Ok(Some(postponed(at, "waits for the alert about the beginning")));
                 }
                 let why = "it was over before it was sent";
-                let delivery = Delivery::Withheld { why: why.to_owned() };
+                let delivery = Delivery::Withheld { why: why.to_owned(), instead: None };
                 self.store.settle(&begin, line.name(), delivery, self.clock.now()).await?;
                 state.waiting.remove_before(subject(&owed.alert), owed.order);
                 Ok(Some(withheld(why)))
             }
-            _ => Ok(Some(withheld("this target did not get its beginning"))),
+            _ => {
+                let why = "this target did not get its beginning";
+                Ok(Some(follows(&begun.deliveries, line, why)))
+            }
         }
     }
 

@@ -323,7 +323,7 @@ async fn a_silent_target_is_told_of_on_the_others_and_given_up_in_the_end() {
     scene.settle_down(&deliverer, Duration::from_secs(80 * 3600)).await;
     assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead]);
     let titles = scene.titles();
-    assert!(titles[1..4].iter().all(|title| title.starts_with("[TARGET SILENT] For ")), "{titles:?}");
+    assert!(titles[1..4].iter().all(|title| title.starts_with("[TARGET SILENT] Ongoing for ")), "{titles:?}");
     assert!(titles[4].starts_with("[UNDELIVERED]"), "the loss is reported as well: {titles:?}");
 }
 

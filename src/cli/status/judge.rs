@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::exit::Exit;
 use crate::control::explain::{moment, span};
 use crate::control::messages::{
-    AccountHealth, AccountState, Backlog, ChannelView, EventsHealth, Status, Verdict,
+    AccountHealth, AccountState, Backlog, ChannelView, EventsHealth, OutboxRow, Status, Verdict,
 };
 use crate::text::count;
 
@@ -89,6 +89,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
                       `reconciled alerts redeliver --all-dead`";
         found.push(Finding::new(critical, what, remedy));
     }
+    found.extend(status.outbox.iter().filter(|row| row.is_removed).map(of_removed));
     found.extend(status.events.iter().flat_map(|events| of_events(events, status)));
     found.extend(status.backlogs.iter().map(of_backlog));
     found.extend(health.complaints.iter().map(|complaint| Finding::new(warning, complaint, "")));
@@ -107,6 +108,14 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     found
+}
+
+/// A target that has left the configuration before it got everything.
+fn of_removed(row: &OutboxRow) -> Finding {
+    let (name, pending) = (&row.target, count(row.pending, "message"));
+    let what = format!("{name} is no longer configured: {pending} pending for it");
+    let remedy = "an [[alert]] section of this name gets them; without one they stay listed";
+    Finding::new(Level::Warning, what, remedy)
 }
 
 /// A receiver of events that gets none any more, or to which some were given up.

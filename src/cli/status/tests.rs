@@ -179,12 +179,18 @@ fn each_trouble_has_its_level_and_its_remedy() {
     let mut removed = well();
     removed["events"] = json!([{
         "receiver": "old-shop", "pending": 2, "dead": 1, "next_at": null, "disabled_since": null,
-        "last_error": "not configured any more", "is_removed": true,
+        "last_error": "no longer configured", "is_removed": true,
     }]);
     let findings = judge(&status(removed));
     let [only] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!(only.level, Level::Warning);
     assert!(only.what.starts_with("old-shop is no longer configured: 2 events pending"), "{only:?}");
+    let mut removed = well();
+    removed["outbox"] = json!([{ "target": "old-chat", "pending": 2, "next_at": null, "is_removed": true }]);
+    let findings = judge(&status(removed));
+    let [only] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(only.level, Level::Warning);
+    assert!(only.what.starts_with("old-chat is no longer configured: 2 messages pending"), "{only:?}");
     let mut stuck = well();
     stuck["batches"] = all["batches"].clone();
     assert_eq!(level(&judge(&status(stuck))), Level::Warning);

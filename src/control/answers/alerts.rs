@@ -2,12 +2,16 @@
 //!
 //! Owns: what each does. Must never know: alert texts, targets.
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::control::messages::*;
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
 use crate::store::{AlertFilter, Page};
+
+/// How many deliveries become pending again at once.
+const AT_ONCE: usize = 200;
 
 impl Service {
     /// One page of alerts.
@@ -85,9 +89,21 @@ impl Service {
                 break;
             }
         }
+        self.redeliver_each(&dead, now).await
+    }
+
+    /// Makes deliveries to targets pending again, in this order. Some are made at once: they share the store's writes.
+    pub(super) async fn redeliver_each(
+        &self,
+        deliveries: &[(String, String)],
+        now: Timestamp,
+    ) -> Answer<u64> {
         let mut number = 0;
-        for (key, target) in dead {
-            number += self.store.redeliver(&key, Some(&target), now).await.map_err(storage)?;
+        for part in deliveries.chunks(AT_ONCE) {
+            let again = part.iter().map(|(key, target)| self.store.redeliver(key, Some(target), now));
+            for made in join_all(again).await {
+                number += made.map_err(storage)?;
+            }
         }
         Ok(u64::try_from(number).unwrap_or(u64::MAX))
     }

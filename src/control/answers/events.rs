@@ -134,12 +134,10 @@ impl Service {
             }
         }
         let unknown = request.ids.iter().filter(|id| missing.contains(*id)).cloned().collect();
-        let (now, mut number) = (self.clock.now(), 0);
         // The oldest first, so that an object's events keep their order.
-        for (key, target) in found.iter().rev() {
-            number += self.store.redeliver(key, Some(target), now).await.map_err(storage)?;
-        }
-        Ok(Redelivered { deliveries: u64::try_from(number).unwrap_or(u64::MAX), unknown })
+        found.reverse();
+        let deliveries = self.redeliver_each(&found, self.clock.now()).await?;
+        Ok(Redelivered { deliveries, unknown })
     }
 
     /// Sends a test message to one receiver or to all.
@@ -157,9 +155,11 @@ impl Service {
     }
 
     /// Lets a receiver that answered that it is gone get events again.
-    pub fn enable_events(&self, request: &EventsEnable) -> Answer<EventsEnabled> {
-        let offices = self.back_offices(Some(&request.receiver))?;
-        let was_disabled = offices.iter().any(|office| office.enable());
+    pub async fn enable_events(&self, request: &EventsEnable) -> Answer<EventsEnabled> {
+        let mut was_disabled = false;
+        for office in self.back_offices(Some(&request.receiver))? {
+            was_disabled |= office.enable().await.map_err(storage)?;
+        }
         Ok(EventsEnabled { receiver: request.receiver.clone(), was_disabled })
     }
 

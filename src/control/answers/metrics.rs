@@ -113,6 +113,11 @@ impl Service {
             dead.insert(target, 0);
         }
         // Also of targets that the configuration no longer names.
+        for (target, counts) in counts.iter().filter(|(_, counts)| counts.pending > 0) {
+            if !dead.contains_key(target.as_str()) {
+                figures.add(&of::OUTBOX, &[target.as_str()], counts.pending as f64);
+            }
+        }
         dead.extend(
             counts
                 .iter()

@@ -38,7 +38,13 @@ impl Service {
         for target in &health.targets {
             let pending = self.pending(target, now).await?;
             let next_at = self.store.next_owed(target).await.map_err(storage)?;
-            outbox.push(OutboxRow { target: target.clone(), pending, next_at });
+            outbox.push(OutboxRow { target: target.clone(), pending, next_at, is_removed: false });
+        }
+        let counts_of_targets = self.store.outbox_counts("").await.map_err(storage)?;
+        for (target, known) in counts_of_targets.into_iter().filter(|(_, known)| known.pending > 0) {
+            if !target.starts_with(TARGETS) && !health.targets.contains(&target) {
+                outbox.push(OutboxRow { target, pending: known.pending, next_at: None, is_removed: true });
+            }
         }
         let (events, store) = self.events_health().await?;
         let tails = self.tails(&counts);
@@ -66,10 +72,11 @@ impl Service {
         })
     }
 
-    /// The number of messages that wait for a target, up to one page. An escalation counts once it is due.
+    /// The number of messages that wait for a target, up to one page. What was not tried and is not due waits on purpose:
+    /// an escalation, or what another alert explains.
     pub(super) async fn pending(&self, target: &str, now: Timestamp) -> Answer<u64> {
         let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
-        let waits = |row: &&Owed| !row.is_escalation || row.next_attempt_at <= now;
+        let waits = |row: &&Owed| row.attempts > 0 || row.next_attempt_at <= now;
         Ok(u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX))
     }
 
@@ -102,7 +109,7 @@ impl Service {
                 dead: counts.dead,
                 next_at: None,
                 disabled_since: None,
-                last_error: Some("not configured any more".to_owned()),
+                last_error: Some("no longer configured".to_owned()),
                 is_removed: true,
             });
         }

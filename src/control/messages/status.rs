@@ -306,8 +306,11 @@ pub struct Oldest {
 pub struct OutboxRow {
     /// The target's name in the configuration.
     pub target: String,
-    /// Pending messages, capped at 1,000.
+    /// Pending messages that were tried or are due, capped at 1,000.
     pub pending: u64,
     /// When the next attempt is due.
     pub next_at: Option<Timestamp>,
+    /// The configuration has no target of this name any more, so nothing is sent to it.
+    #[serde(default)]
+    pub is_removed: bool,
 }

@@ -5,6 +5,7 @@ mod audit;
 mod conditional;
 mod events;
 mod live;
+mod outbox;
 mod silences;
 mod socket;
 mod verbs;
@@ -306,7 +307,12 @@ async fn status_alerts_report_and_reload_are_answered() {
     assert_eq!(status.oldest_moving.unwrap().object.id.as_str(), "S01-1-1-C1");
     assert_eq!(
         status.outbox,
-        [OutboxRow { target: "chat".to_owned(), pending: 1, next_at: status.outbox[0].next_at }]
+        [OutboxRow {
+            target: "chat".to_owned(),
+            pending: 1,
+            next_at: status.outbox[0].next_at,
+            is_removed: false
+        }]
     );
 
     let dead = AlertsRequest { state: Some(DeliveryStatus::Dead), ..AlertsRequest::default() };

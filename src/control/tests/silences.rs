@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control::messages::Matchers;
+use crate::control::verbs::Verb;
 use crate::payments::alert::{Alert, Recipient, Severity};
 use crate::store::{AlertFilter, OwedAlert};
 
@@ -15,6 +16,13 @@ fn wanted() -> SilenceAdd {
         reason: " maintenance ".to_owned(),
         for_s: Some(3_600),
         ..SilenceAdd::default()
+    }
+}
+
+#[test]
+fn a_verb_that_counts_what_silences_hold_back_has_the_time_of_a_slow_one() {
+    for spec in [SilenceList::SPEC, SilenceEnd::SPEC] {
+        assert!(spec.is_slow, "{}", spec.path);
     }
 }
 

@@ -76,6 +76,6 @@ impl Verb for EventsEnable {
     }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.enable_events(&self)
+        service.enable_events(&self).await
     }
 }

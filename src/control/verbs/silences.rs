@@ -30,7 +30,8 @@ impl Verb for SilenceAdd {
 impl Verb for SilenceList {
     type Answer = Vec<SilenceRow>;
     const SPEC: Spec = Spec::get("/v1/silences", Role::Read)
-        .command("silence list", "List silences: those in force and those that ended within a week.");
+        .command("silence list", "List silences: those in force and those that ended within a week.")
+        .slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.list_silences(&self).await
@@ -41,6 +42,7 @@ impl Verb for SilenceEnd {
     type Answer = SilenceRow;
     const SPEC: Spec = Spec::delete("/v1/silences/{number}", Role::Operate)
         .command("silence end", "End a silence now. What it has held back is not delivered later.")
+        .slow()
         .refuses(&[Cause::NotFound]);
 
     fn subject(&self) -> Subject {

@@ -7,19 +7,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use super::BackOffice;
 use crate::documents::read_if_sound;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
-use crate::store::{OwedAlert, StoreError};
+use crate::store::{OwedAlert, Store, StoreError};
 use crate::time::between;
 
 /// A receiver that has failed for this long is reported.
 const SILENT_AFTER: Duration = Duration::from_secs(3600);
-/// Begins the name of what is stored about a receiver's silence.
-const STORED_AS: &str = "silent-receiver/";
 
 /// A silence whose beginning was reported and whose end was not. Both alerts have the same account and occasion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +28,54 @@ pub(super) struct Silence {
     since: Timestamp,
 }
 
+/// What a restart must know, if there is something. It is read from the store at its first use.
+pub(super) struct Kept<T> {
+    stored_as: String,
+    value: OnceCell<Mutex<Option<T>>>,
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
+    /// `beginning` says what it is; the receiver's name follows in the name that it is stored under.
+    pub(super) fn new(beginning: &str, receiver: &str) -> Kept<T> {
+        Kept { stored_as: format!("{beginning}{receiver}"), value: OnceCell::new() }
+    }
+
+    async fn get(&self, store: &Store) -> Result<Option<T>, StoreError> {
+        let known = self.value.get_or_try_init(|| self.read(store)).await?;
+        let value = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(value)
+    }
+
+    async fn read(&self, store: &Store) -> Result<Mutex<Option<T>>, StoreError> {
+        let stored: Option<Option<T>> = read_if_sound(store, &self.stored_as).await?;
+        Ok(Mutex::new(stored.flatten()))
+    }
+
+    /// Stored before the alert that begins it, and after the one that ends it: a crash in between repeats an alert
+    /// under its key, and leaves no beginning without an end.
+    async fn set(&self, store: &Store, value: Option<T>) -> Result<(), StoreError> {
+        let text = serde_json::to_string(&value).expect("it has text keys only");
+        store.remember(&self.stored_as, &text).await?;
+        if let Some(known) = self.value.get() {
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = value;
+        }
+        Ok(())
+    }
+}
+
 impl BackOffice {
-    /// Reports a receiver that asked for no more events.
+    /// Reports a receiver that asked for no more events, once until it is enabled or accepts one.
     pub(super) async fn report_gone(&self, waiting: &Alert, now: Timestamp) -> Result<(), StoreError> {
         let name = &self.receiver.name;
+        let store = &self.ports.store;
+        // It may have been reported before the last restart. Then the alert has the same key, and is not raised again.
+        let since = match self.gone.get(store).await? {
+            Some(since) => since,
+            None => {
+                self.gone.set(store, Some(now)).await?;
+                now
+            }
+        };
         let alert = Alert {
             headline: format!("Events for {name} have stopped: it answered HTTP 410 (gone)"),
             explanation: "The receiver asks for no more events. New events wait, and none is lost."
@@ -42,7 +86,7 @@ impl BackOffice {
             ),
             ..self.about(
                 AlertKind::Undelivered,
-                &format!("gone/{}", now.as_second()),
+                &format!("gone/{}", since.as_second()),
                 self.account_for(waiting),
                 now,
             )
@@ -85,11 +129,12 @@ impl BackOffice {
             return Ok(());
         }
         // It may have begun before the last restart. Then the alert has the same key, and is not raised again.
-        let silence = match self.silence().await? {
+        let store = &self.ports.store;
+        let silence = match self.silence.get(store).await? {
             Some(known) => known,
             None => {
                 let begun = Silence { account: self.account_for(waiting).clone(), since };
-                self.remember_silence(Some(begun.clone())).await?;
+                self.silence.set(store, Some(begun.clone())).await?;
                 begun
             }
         };
@@ -107,9 +152,19 @@ impl BackOffice {
         Ok(())
     }
 
+    /// The next answer that the receiver is gone is reported.
+    pub(super) async fn forget_gone(&self) -> Result<(), StoreError> {
+        let store = &self.ports.store;
+        match self.gone.get(store).await? {
+            Some(_) => self.gone.set(store, None).await,
+            None => Ok(()),
+        }
+    }
+
     /// Reports that a receiver accepts events again, if its silence was reported.
     pub(super) async fn report_return(&self, now: Timestamp) -> Result<(), StoreError> {
-        let Some(silence) = self.silence().await? else { return Ok(()) };
+        self.forget_gone().await?;
+        let Some(silence) = self.silence.get(&self.ports.store).await? else { return Ok(()) };
         let name = &self.receiver.name;
         let alert = Alert {
             severity: Severity::Info,
@@ -127,32 +182,7 @@ impl BackOffice {
             )
         };
         self.report(alert).await?;
-        self.remember_silence(None).await
-    }
-
-    /// The silence that was reported and is not over, also from before a restart.
-    async fn silence(&self) -> Result<Option<Silence>, StoreError> {
-        let known = self.silence.get_or_try_init(|| self.read_silence()).await?;
-        let silence = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(silence)
-    }
-
-    async fn read_silence(&self) -> Result<Mutex<Option<Silence>>, StoreError> {
-        let name = format!("{STORED_AS}{}", self.receiver.name);
-        let stored: Option<Option<Silence>> = read_if_sound(&self.ports.store, &name).await?;
-        Ok(Mutex::new(stored.flatten()))
-    }
-
-    /// Stored before the alert that begins a silence, and after the one that ends it: a crash in between repeats an
-    /// alert under its key, and leaves no silence without an end.
-    async fn remember_silence(&self, silence: Option<Silence>) -> Result<(), StoreError> {
-        let name = format!("{STORED_AS}{}", self.receiver.name);
-        let text = serde_json::to_string(&silence).expect("a silence has text keys only");
-        self.ports.store.remember(&name, &text).await?;
-        if let Some(known) = self.silence.get() {
-            *known.lock().unwrap_or_else(PoisonError::into_inner) = silence;
-        }
-        Ok(())
+        self.silence.set(&self.ports.store, None).await
     }
 
     /// The account by which an alert about the receiver as a whole is routed. The event at hand may be a sandbox's,

@@ -132,15 +132,15 @@ impl Scene {
 
     /// Runs rounds as the loop would, for this long.
     async fn run(&self, hours: u64) {
-        self.run_and(hours, || ()).await;
+        self.run_and(hours, async || ()).await;
     }
 
     /// The same, with something to do after each round.
-    async fn run_and(&self, hours: u64, after_round: impl Fn()) {
+    async fn run_and(&self, hours: u64, after_round: impl AsyncFn()) {
         let end = self.clock.monotonic() + Duration::from_secs(hours * 3600);
         while self.clock.monotonic() < end {
             let round = self.office.round().await.unwrap();
-            after_round();
+            after_round().await;
             let wait = round.next_at.map_or(Duration::from_secs(60), |at| between(self.clock.now(), at));
             self.clock.sleep(wait.clamp(Duration::from_millis(10), Duration::from_secs(60))).await;
         }
@@ -207,9 +207,31 @@ async fn one_that_is_gone_gets_nothing_until_it_is_enabled() {
     assert!(alerts.len() == 1 && alerts[0].starts_with("undelivered/events/shop/gone/"), "{alerts:?}");
     assert_eq!(scene.states().await, [DeliveryStatus::Pending; 2], "nothing is lost");
     scene.script(Vec::new());
-    assert!(scene.office.enable() && !scene.office.enable());
+    assert_eq!((scene.office.enable().await, scene.office.enable().await), (Ok(true), Ok(false)));
     scene.run(1).await;
     assert_eq!(scene.ids(), ["A_1", "A_1", "A_2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_gone_is_reported_once_until_it_is_enabled_or_accepts_an_event() {
+    let mut scene = Scene::new(vec![status(410, None)]).await;
+    scene.raise("A", 1..=1).await;
+    for _ in 0..3 {
+        scene.run(1).await;
+        assert_eq!(scene.alerts().await.len(), 1, "a restart is no news");
+        scene.restart();
+    }
+    assert_eq!(scene.ids(), ["A_1", "A_1", "A_1"]);
+    scene.office.enable().await.unwrap();
+    scene.run(1).await;
+    assert_eq!(scene.alerts().await.len(), 2, "who enabled it wants to know");
+    scene.restart();
+    scene.script(Vec::new());
+    scene.run(1).await;
+    scene.script(vec![status(410, None)]);
+    scene.raise("B", 1..=1).await;
+    scene.run(1).await;
+    assert_eq!(scene.alerts().await.len(), 3, "it had accepted one");
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,7 +306,7 @@ async fn a_silence_has_one_beginning_and_one_end_whatever_restarts_are_in_it() {
     scene.run(4).await;
     assert_eq!(scene.alerts().await.len(), 3);
     // A test that is accepted ends it too, and enabling the receiver does not.
-    scene.office.enable();
+    scene.office.enable().await.unwrap();
     assert_eq!(scene.alerts().await.len(), 3);
     scene.script(Vec::new());
     assert_eq!(scene.office.test().await, Ok(()));
@@ -352,9 +374,9 @@ proptest! {
                 scene.raise(&format!("O{object}"), 1..=events).await;
             }
             // An operator enables a receiver that said that it is gone.
-            let enable = || {
+            let enable = async || {
                 if scene.office.state().disabled_since.is_some() {
-                    scene.office.enable();
+                    scene.office.enable().await.unwrap();
                 }
             };
             scene.run_and(30, enable).await;

@@ -275,7 +275,7 @@ async fn what_is_combined_withheld_or_passed_on_is_recorded_and_survives_a_resta
     let keys = ["k1", "k2", "k3"];
     store.raise(keys.map(|key| owed(key, &["ops"], at(1))).to_vec()).await.unwrap();
     let together = Delivery::Together { message: "digest/1".to_owned() };
-    let withheld = || Delivery::Withheld { why: "it is over".to_owned() };
+    let withheld = || Delivery::Withheld { why: "it is over".to_owned(), instead: None };
     let passed_on = Delivery::Dead { error: "gone".to_owned(), fallback: Some("mail".to_owned()) };
     store.settle("k1", "ops", together, at(2)).await.unwrap();
     let postponed = Delivery::Postponed { at: at(9), why: "explained".to_owned() };
@@ -291,6 +291,13 @@ async fn what_is_combined_withheld_or_passed_on_is_recorded_and_survives_a_resta
     store.settle("k3", "ops", passed_on.clone(), at(4)).await.unwrap();
     store.settle("k3", "ops", passed_on, at(5)).await.unwrap();
     store.settle("k1", "ops", withheld(), at(6)).await.unwrap();
+    store.raise(vec![owed("k4", &["ops"], at(1))]).await.unwrap();
+    let handed_over = Delivery::Withheld { why: "not told".to_owned(), instead: Some("pager".to_owned()) };
+    store.settle("k4", "ops", handed_over.clone(), at(6)).await.unwrap();
+    store.settle("k4", "ops", handed_over, at(7)).await.unwrap();
+    let pager = store.owed("pager", at(6), 9).await.unwrap();
+    assert_eq!((pager.len(), pager[0].instead_of.as_deref()), (1, Some("ops")));
+    store.settle("k4", "pager", Delivery::Delivered, at(8)).await.unwrap();
     assert_eq!(keys_owed(&store, "mail", 4).await, ["k3"]);
     assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
     assert_clean(&store).await;

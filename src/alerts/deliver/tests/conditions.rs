@@ -173,3 +173,32 @@ async fn that_an_order_was_paid_after_all_is_told_where_the_decline_was() {
     assert_eq!((scene.titles().len(), scene.network.sent_to("office").len()), (2, 0));
     assert_eq!(scene.row(&paid.key, "office").await.status, DeliveryStatus::Withheld);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_fallback_that_got_an_alert_gets_its_end_and_that_the_order_was_paid() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![status(410, None)]);
+    let deliverer = scene.deliverer_with(|config| config.channels[1].fallback = Some("ops".to_owned()));
+    scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["office"]).await;
+    scene.raise(alert("a/1"), &["office"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 2]);
+    scene.network.script("office", vec![status(200, None)]);
+    let paid = Alert {
+        key: format!("{RECOVERED_OF}a/1"),
+        kind: AlertKind::Recovered,
+        severity: Severity::Info,
+        headline: "The order was paid".to_owned(),
+        ..alert("a/2")
+    };
+    let ended = about(AlertKind::CredentialsAccepted, SINCE);
+    for follower in [&ended, &paid] {
+        scene.raise(follower.clone(), &["office"]).await;
+        scene.settle_down(&deliverer, HOUR).await;
+        assert_eq!(scene.row(&follower.key, "office").await.status, DeliveryStatus::Withheld);
+        let row = scene.row(&follower.key, "ops").await;
+        assert_eq!((row.status, row.instead_of.as_deref()), (DeliveryStatus::Delivered, Some("office")));
+        let title = scene.titles().pop().unwrap();
+        assert!(title.contains(&follower.headline), "{title}");
+    }
+}

@@ -23,6 +23,13 @@ pub(crate) fn after_attempt(
         return Vec::new();
     }
     let shorten = |error: &str| Some(error.chars().take(ERROR_CHARACTERS).collect());
+    // For a target that gets it in this one's place, unless it has a delivery of its own.
+    let passed_on = |other: &Option<String>| {
+        let is_new = |name: &&String| stored.deliveries.iter().all(|known| known.target != **name);
+        let name = other.as_ref().filter(is_new)?;
+        let instead_of = Some(target.to_owned());
+        Some(DeliveryRow { instead_of, ..DeliveryRow::pending(name.clone(), now) })
+    };
     let mut row = row.clone();
     match delivery {
         Delivery::Delivered | Delivery::Together { .. } => {
@@ -51,21 +58,18 @@ pub(crate) fn after_attempt(
             row.last_error = shorten(why);
             row.at = *at;
         }
-        Delivery::Withheld { why } => {
+        Delivery::Withheld { why, instead } => {
             row.status = DeliveryStatus::Withheld;
             row.last_error = shorten(why);
             row.at = now;
+            return std::iter::once(row).chain(passed_on(instead)).collect();
         }
         Delivery::Dead { error, fallback } => {
             row.status = DeliveryStatus::Dead;
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = now;
-            let is_new = |name: &&String| stored.deliveries.iter().all(|known| known.target != **name);
-            if let Some(name) = fallback.as_ref().filter(is_new) {
-                let instead_of = Some(target.to_owned());
-                return vec![row, DeliveryRow { instead_of, ..DeliveryRow::pending(name.clone(), now) }];
-            }
+            return std::iter::once(row).chain(passed_on(fallback)).collect();
         }
         Delivery::Silenced { silence } => {
             row.status = DeliveryStatus::Silenced;
