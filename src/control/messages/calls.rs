@@ -150,6 +150,7 @@ pub struct CallShown {
     /// Method and URL.
     pub line: String,
     /// Names and values, in order.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub fields: Vec<(String, String)>,
 }
 
@@ -163,6 +164,7 @@ pub struct CallOperation {
     /// Its parameters.
     pub parameters: Vec<CallParameter>,
     /// How many requests may go at once, and how long one takes to refill, in microseconds.
+    #[schema(value_type = Option<Vec<u64>>)]
     pub quota: Option<(u32, u64)>,
 }
 
