@@ -74,8 +74,6 @@ fn every_reference_leads_to_a_schema() {
                 if let Some(Value::String(path)) = fields.get("$ref") {
                     assert!(document.pointer(&path[1..]).is_some(), "{path}");
                 }
-                // The library writes a tuple as a list of schemas, which is none: give its field a `value_type`.
-                assert!(!fields.get("items").is_some_and(Value::is_array), "a tuple: {fields:?}");
                 open.extend(fields.values());
             }
             Value::Array(items) => open.extend(items),

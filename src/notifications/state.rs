@@ -55,7 +55,6 @@ pub struct Counts {
     /// When the last verified one came.
     pub last_verified_at: Option<Timestamp>,
     /// When the last one was refused, and why.
-    #[schema(value_type = Option<Vec<String>>)]
     pub last_refused: Option<(Timestamp, String)>,
 }
 
