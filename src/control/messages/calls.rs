@@ -163,6 +163,7 @@ pub struct CallOperation {
     /// Its parameters.
     pub parameters: Vec<CallParameter>,
     /// How many requests may go at once, and how long one takes to refill, in microseconds.
+    // Described as a list: schemathesis misreads a tuple in an answer.
     #[schema(value_type = Option<Vec<u64>>)]
     pub quota: Option<(u32, u64)>,
 }
