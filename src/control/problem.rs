@@ -74,7 +74,8 @@ impl Cause {
         }
     }
 
-    fn title(self) -> &'static str {
+    /// The class in words.
+    pub fn title(self) -> &'static str {
         match self {
             Cause::Malformed => "The request cannot be read",
             Cause::Unauthenticated => "No known token",

@@ -1,7 +1,7 @@
-//! The same API over TCP, for monitoring and for programs on other machines of the same network: only if configured, and
-//! only with a token.
+//! The same API over TCP, for monitoring and for other programs: only if configured, and only with a token. The pages of
+//! the dashboard, for browsers, are served from the same port.
 //!
-//! Owns: the listener and its connections. Must never know: any verb, who is let in (`gate`).
+//! Owns: the listener and its connections. Must never know: any verb, any page, who is let in (`gate`).
 
 use std::convert::Infallible;
 use std::io;
@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::WWW_AUTHENTICATE;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-pub use super::gate::{Gate, Token};
+pub use super::gate::{Gate, SESSION_COOKIE, Token, session_cookie};
 use super::problem::{Cause, Problem};
 use super::routes::{Patience, router};
 use super::server::Options;
@@ -53,15 +54,16 @@ impl Tcp {
         self.listener.local_addr().ok()
     }
 
-    /// Serves until it is asked to stop. Then it finishes what is in flight, within a time limit.
-    pub async fn serve(self, service: Service, limits: Options, stop: CancellationToken) {
+    /// Serves until it is asked to stop. Then it finishes what is in flight, within a time limit. `pages` answers
+    /// whatever is not addressed to the API.
+    pub async fn serve(self, service: Service, pages: Router, limits: Options, stop: CancellationToken) {
         let clock = service.clock().clone();
         let patience = Patience {
             body: limits.body_timeout,
             answer: limits.answer_timeout,
             slow_answer: limits.slow_answer_timeout,
         };
-        let router = router(service, patience);
+        let routers = Routers { api: router(service, patience), pages };
         let (slots, connections) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), TaskTracker::new());
         loop {
             let slot = tokio::select! {
@@ -82,8 +84,8 @@ impl Tcp {
                 },
                 () = stop.cancelled() => break,
             };
-            let (router, gate) = (router.clone(), Arc::clone(&self.gate));
-            let serving = serve_one(stream, router, gate, clock.clone(), limits.head_timeout, stop.clone());
+            let (routers, gate) = (routers.clone(), Arc::clone(&self.gate));
+            let serving = serve_one(stream, routers, gate, clock.clone(), limits.head_timeout, stop.clone());
             connections.spawn(async move {
                 serving.await;
                 drop(slot);
@@ -97,22 +99,39 @@ impl Tcp {
     }
 }
 
+/// What answers requests.
+#[derive(Clone)]
+struct Routers {
+    api: Router,
+    pages: Router,
+}
+
+fn is_of_api(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/-/") || path == "/metrics"
+}
+
 async fn serve_one(
     stream: TcpStream,
-    router: axum::Router,
+    routers: Routers,
     gate: Arc<Gate>,
     clock: SharedClock,
     head_timeout: Duration,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (mut router, gate, now) = (router.clone(), Arc::clone(&gate), clock.monotonic());
+        let (mut routers, gate, now) = (routers.clone(), Arc::clone(&gate), clock.monotonic());
         async move {
             let (mut head, body) = request.into_parts();
+            if !is_of_api(head.uri.path()) {
+                return match gate.admit_page(&head) {
+                    Ok(()) => routers.pages.call(Request::from_parts(head, body)).await,
+                    Err(problem) => Ok(refused(problem)),
+                };
+            }
             match gate.admit(&head, now) {
                 Ok(caller) => {
                     head.extensions.insert(caller);
-                    router.call(Request::from_parts(head, body)).await
+                    routers.api.call(Request::from_parts(head, body)).await
                 }
                 Err(problem) => Ok::<Response, Infallible>(refused(problem)),
             }

@@ -3,6 +3,7 @@
 //! Owns: names, syncing, renaming (docs/src/reference/operations.md, section 7.4). Must never know: what is
 //! in the files.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,24 @@ impl DayFolders {
         self.root.join(format!("{:04}", date.year())).join(format!("{:02}", date.month()))
     }
 
+    /// The newest days with a folder, the newest first.
+    pub(super) fn dates(&self, most: usize) -> io::Result<Vec<Date>> {
+        let mut dates = BTreeSet::new();
+        for year in numbered(&self.root, 4)?.into_iter().rev() {
+            for month in numbered(&year, 2)?.into_iter().rev() {
+                for entry in fs::read_dir(&month)? {
+                    let name = entry?.file_name();
+                    let date = name.to_str().and_then(|name| name.get(..10)?.parse::<Date>().ok());
+                    dates.extend(date);
+                }
+                if dates.len() >= most {
+                    return Ok(dates.into_iter().rev().take(most).collect());
+                }
+            }
+        }
+        Ok(dates.into_iter().rev().collect())
+    }
+
     /// The newest revision of a day.
     pub(super) fn newest(&self, date: Date) -> io::Result<Option<Published>> {
         let month = self.month(date);
@@ -139,6 +158,27 @@ impl DayFolders {
         make_folder(&temporary)?;
         Ok(Draft { temporary, month, root: self.root.clone(), date, probe: Arc::clone(&self.probe) })
     }
+}
+
+/// The folders whose names are numbers of so many digits, in order; none if the folder is not there.
+fn numbered(folder: &Path, digits: usize) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_number =
+            |name: &str| name.len() == digits && name.bytes().all(|letter| letter.is_ascii_digit());
+        if name.to_str().is_some_and(is_number) {
+            found.push(entry.path());
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The name of a day's folder.

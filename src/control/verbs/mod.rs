@@ -6,6 +6,7 @@
 //! A request is its verb: a value of the type that implements [`Verb`]. The client writes it; the routes read it and
 //! answer it. A command without a daemon answers it in its own process.
 
+mod dashboard;
 mod enrol;
 mod events;
 mod notifications;
@@ -218,6 +219,12 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
     /// The objects that an answer names, for the audit log.
     fn objects(_answer: &Self::Answer) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The same request, with its caller, for the few that need to know.
+    #[must_use]
+    fn asked_by(self, _caller: &Caller) -> Self {
+        self
     }
 
     /// Carries it out. Call it through [`Service::carry_out`], which checks the role. `actor` is the caller as recorded

@@ -1,6 +1,7 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
 //! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in
-//! `notifications`, silences and routing in `silences`, events in `events`.)
+//! `notifications`, silences and routing in `silences`, events in `events`, what only the dashboard asks in
+//! `dashboard`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
@@ -36,6 +37,10 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<ConfirmRequest>(),
     Entry::of::<ChannelCheck>(),
     Entry::of::<StatusRequest>(),
+    Entry::of::<TodayRequest>(),
+    Entry::of::<DashboardLink>(),
+    Entry::of::<DeclineList>(),
+    Entry::of::<DeclineDone>(),
     Entry::of::<AlertsRequest>(),
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
@@ -48,6 +53,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<EventsRedeliver>(),
     Entry::of::<EventsTest>(),
     Entry::of::<EventsEnable>(),
+    Entry::of::<ReportList>(),
     Entry::of::<ReportRequest>(),
     Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),
