@@ -62,6 +62,7 @@ struct Page {
     complaints: Vec<String>,
     tiles: Vec<Tile>,
     declines: Vec<Card>,
+    are_more_declines: bool,
     kinds: Vec<KindRow>,
     more_kinds: usize,
     ages: Vec<Bar>,
@@ -103,9 +104,10 @@ struct OutboxLine {
 pub(super) async fn page(visitor: Visitor) -> Result<Response, Failure> {
     let status = visitor.ask(StatusRequest {}).await?;
     let today = visitor.ask(TodayRequest {}).await?;
-    let reports = visitor.ask(ReportList { limit: Some(DAYS.unsigned_abs() as usize) }).await?;
-    let list = DeclineList { limit: Some(DECLINES), ..DeclineList::default() };
-    let declines = visitor.ask(list).await?.items;
+    let reports = visitor.ask(FiguresRequest { limit: Some(DAYS.unsigned_abs() as usize) }).await?;
+    let mut declines = visitor.ask(DeclineList::default()).await?;
+    let are_more_declines = declines.items.len() > DECLINES || declines.next_cursor.is_some();
+    declines.items.truncate(DECLINES);
     let environment = if is_all_sandbox(&status) { "sandbox" } else { "live" };
     let days = days(environment, &today, &reports);
     let resolved: Vec<_> =
@@ -117,7 +119,8 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, Failure> {
         frame: Frame::new(&visitor, "/", "Overview"),
         complaints: complaints(&status),
         tiles: tiles(&status, &today, environment),
-        declines: cards(declines, status.now, &Users::of_machine()),
+        are_more_declines,
+        declines: cards(declines.items, status.now, &Users::of_machine()),
         kinds,
         more_kinds,
         ages: ages(&today),
@@ -143,7 +146,7 @@ fn is_all_sandbox(status: &Status) -> bool {
 }
 
 /// The last days and today, the oldest first; none where no report is published.
-fn days(environment: &str, today: &Today, reports: &[ReportDay]) -> Vec<(Date, Option<DayFigures>)> {
+fn days(environment: &str, today: &Today, reports: &[FiguresDay]) -> Vec<(Date, Option<DayFigures>)> {
     let of = |figures: &BTreeMap<String, DayFigures>| figures.get(environment).cloned().unwrap_or_default();
     let published: BTreeMap<Date, DayFigures> =
         reports.iter().map(|day| (day.date, of(&day.figures))).collect();

@@ -19,7 +19,7 @@ use super::reply::{self, Failure, Frame, plain};
 use super::view::{grouped, size};
 use super::visitor::Visitor;
 use crate::access::Role;
-use crate::control::messages::{DayFigures, ReportList};
+use crate::control::messages::{DayFigures, FiguresRequest};
 use crate::control::problem::{Cause, Problem};
 
 /// Days on the page.
@@ -55,10 +55,10 @@ struct Page {
 }
 
 pub(super) async fn page(visitor: Visitor) -> Result<Response, Failure> {
-    let days = visitor.ask(ReportList { limit: Some(DAYS) }).await?;
+    let days = visitor.ask(FiguresRequest { limit: Some(DAYS) }).await?;
     let days = days.into_iter().map(|day| {
         let live = day.figures.get("live").or(day.figures.get("sandbox")).cloned().unwrap_or_default();
-        let file = |file: crate::control::messages::ReportFile| FileLine {
+        let file = |file: crate::control::messages::FiguresFile| FileLine {
             path: format!("/reports/{}/{}", day.date, file.name),
             size: size(file.bytes),
             rows: file.rows.map(grouped),
@@ -88,7 +88,7 @@ pub(super) async fn file(
         return Err(Problem::new(Cause::Forbidden, "reports need the role read", "").into());
     }
     let date = date.parse().map_err(|_| Problem::new(Cause::NotFound, "that is not a day", ""))?;
-    let (path, media_type) = service.report_file(date, &name).await?;
+    let (path, media_type) = service.report_path(date, &name).await?;
     let (bytes, body) = open(path).await.map_err(|error| {
         Problem::new(
             Cause::Unavailable,

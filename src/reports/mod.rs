@@ -22,13 +22,14 @@
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
 //! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
 //! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
-//! steps), `figures` (a day in a few numbers), `published` (reading what is there).
+//! steps), `figures` (a day in a few numbers), `days` (reading what is published).
 
 mod channels;
 mod columns;
 pub mod config;
 pub mod day;
 mod day_files;
+mod days;
 mod figures;
 mod gather;
 mod html;
@@ -38,7 +39,6 @@ mod manifest;
 mod meanings;
 mod money;
 mod names;
-mod published;
 mod sheet;
 mod standing;
 mod summary;
@@ -51,10 +51,10 @@ mod write;
 
 pub use channels::{ChannelDay, ChannelFigures, Channels};
 pub use config::{ReportsConfig, ReportsSection};
+pub use days::{PublishedDay, PublishedFile};
 pub use figures::DayFigures;
 pub use make::{Made, ReportError, Reports};
 pub use meanings::Meanings;
-pub use published::{PublishedDay, PublishedFile};
 pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never

@@ -57,8 +57,7 @@ function connect() {
   clearTimeout(retry);
   stream = new EventSource("/v1/stream");
   stream.onopen = () => { wait = 1000; say("live", "live"); soon(); };
-  stream.onmessage = soon;
-  for (const name of ["change", "alert", "object"]) stream.addEventListener(name, soon);
+  for (const name of ["change", "lagged"]) stream.addEventListener(name, soon);
   stream.onerror = () => {
     stream.close();
     say("lost", "reconnecting");

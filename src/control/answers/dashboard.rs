@@ -49,7 +49,8 @@ impl Service {
         let date = zone.to_datetime(now).date();
         let day = Day::new(date, &rooms.zone_name, zone)
             .map_err(|error| Problem::new(Cause::Internal, error.to_string(), "check the machine's clock"))?;
-        let is_sandbox = |account: &AccountName| rooms.account(account).is_some_and(|account| account.is_sandbox);
+        let is_sandbox =
+            |account: &AccountName| rooms.account(account).is_some_and(|account| account.is_sandbox);
         let counted = self.today.count(&self.store, &day, now, is_sandbox).await.map_err(storage)?;
         let mut delays = Delays::default();
         for tally in self.reconcile.tallies().values() {
@@ -68,19 +69,19 @@ impl Service {
     }
 
     /// The published reports.
-    pub async fn report_list(&self, request: &ReportList) -> Answer<Vec<ReportDay>> {
+    pub async fn report_figures(&self, request: &FiguresRequest) -> Answer<Vec<FiguresDay>> {
         let most = request.limit.unwrap_or(DAYS.1).clamp(1, DAYS.0);
-        let days = self.rooms().reports.published(most).await;
+        let days = self.rooms().reports.published_days(most).await;
         let days = days.map_err(|error| unreadable(&error))?;
-        Ok(days.into_iter().map(report_day).collect())
+        Ok(days.into_iter().map(figures_day).collect())
     }
 
     /// The path of a file of a published report, with its media type.
     ///
     /// # Errors
     /// When there is no such report, or it has no such file.
-    pub async fn report_file(&self, date: Date, name: &str) -> Answer<(PathBuf, String)> {
-        let day = self.rooms().reports.published_on(date).await.map_err(|error| unreadable(&error))?;
+    pub async fn report_path(&self, date: Date, name: &str) -> Answer<(PathBuf, String)> {
+        let day = self.rooms().reports.published_day(date).await.map_err(|error| unreadable(&error))?;
         let unknown = || {
             let what = format!("there is no file {name} of {date}");
             Problem::new(Cause::NotFound, what, "the list of reports shows the files of each day")
@@ -96,15 +97,15 @@ fn unreadable(error: &std::io::Error) -> Problem {
     Problem::new(Cause::Unavailable, format!("the reports cannot be read: {error}"), "see reports.folder")
 }
 
-fn report_day(day: PublishedDay) -> ReportDay {
-    let file = |file: crate::reports::PublishedFile| ReportFile {
+fn figures_day(day: PublishedDay) -> FiguresDay {
+    let file = |file: crate::reports::PublishedFile| FiguresFile {
         name: file.name,
         media_type: file.media_type,
         bytes: file.bytes,
         rows: file.rows,
         sha256: file.sha256,
     };
-    ReportDay {
+    FiguresDay {
         date: day.date,
         revision: day.revision,
         path: day.folder.display().to_string(),

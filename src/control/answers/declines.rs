@@ -12,15 +12,18 @@ use crate::store::{Acknowledgement, AlertFilter, StoreError};
 /// was taken back.
 const DONE: &str = "decline-done/";
 
+/// How many declines without a match a page may skip.
+const LOOKED_AT_MAX: usize = 1_000;
+
 impl Service {
     /// One page of declines, the newest first.
     pub async fn declines(&self, request: &DeclineList) -> Answer<Listing<DeclineRow>> {
         let kind = Some(AlertKind::Declined.as_str().to_owned());
         let filter = AlertFilter { kind, ..AlertFilter::default() };
         let mut after = request.cursor.clone();
-        for _ in 0..EMPTY_PAGES_MAX {
-            let page =
-                self.store.alerts(filter.clone(), after, rows(request.limit)).await.map_err(storage)?;
+        let limit = rows(request.limit);
+        for _ in 0..(LOOKED_AT_MAX / limit).clamp(1, EMPTY_PAGES_MAX) {
+            let page = self.store.alerts(filter.clone(), after, limit).await.map_err(storage)?;
             let mut items = Vec::new();
             for row in page.items {
                 let row = self.decline(row).await.map_err(storage)?;

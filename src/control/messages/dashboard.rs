@@ -101,7 +101,7 @@ pub struct DelayFigures {
 /// Which published reports to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ReportList {
+pub struct FiguresRequest {
     /// The newest so many days: 30 by default, at most 400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -109,7 +109,7 @@ pub struct ReportList {
 
 /// A published report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportDay {
+pub struct FiguresDay {
     /// The business day.
     pub date: Date,
     /// Its newest revision, from 1.
@@ -117,14 +117,14 @@ pub struct ReportDay {
     /// The folder with the files.
     pub path: String,
     /// Its files.
-    pub files: Vec<ReportFile>,
+    pub files: Vec<FiguresFile>,
     /// What was decided, by environment: `live`, `sandbox`.
     pub figures: BTreeMap<String, DayFigures>,
 }
 
 /// A file of a published report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportFile {
+pub struct FiguresFile {
     /// Its name.
     pub name: String,
     /// Its media type.

@@ -36,13 +36,13 @@ impl Verb for TodayRequest {
     }
 }
 
-impl Verb for ReportList {
-    type Answer = Vec<ReportDay>;
-    const SPEC: Spec = Spec::get("/v1/reports", Role::Read)
+impl Verb for FiguresRequest {
+    type Answer = Vec<FiguresDay>;
+    const SPEC: Spec = Spec::get("/v1/reports:figures", Role::Read)
         .command("", "List the published reports with their files and figures, the newest first.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.report_list(&self).await
+        service.report_figures(&self).await
     }
 }
 

@@ -53,7 +53,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<EventsRedeliver>(),
     Entry::of::<EventsTest>(),
     Entry::of::<EventsEnable>(),
-    Entry::of::<ReportList>(),
+    Entry::of::<FiguresRequest>(),
     Entry::of::<ReportRequest>(),
     Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),

@@ -123,7 +123,7 @@ async fn what_the_overview_says_of_today_is_what_the_report_of_the_night_says() 
     let figures = today.figures["live"].clone();
     assert!(figures.declined > 0 && figures.resolved() > 0, "{figures:?}");
     month.world.pass_hours(2.0).await;
-    let reports = service.report_list(&reconciled::control::messages::ReportList::default()).await.unwrap();
+    let reports = service.report_figures(&reconciled::control::messages::FiguresRequest::default()).await.unwrap();
     let day = reports.iter().find(|day| day.date == today.date).unwrap();
     assert_eq!(day.figures["live"], figures);
     assert_ne!(service.today().await.unwrap().date, today.date);

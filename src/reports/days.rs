@@ -71,7 +71,7 @@ impl Reports {
     ///
     /// # Errors
     /// When the folders cannot be read.
-    pub async fn published(&self, most: usize) -> io::Result<Vec<PublishedDay>> {
+    pub async fn published_days(&self, most: usize) -> io::Result<Vec<PublishedDay>> {
         let folders = self.folders().clone();
         blocking::run(move || newest_days(&folders, most)).await.map_err(io::Error::other)?
     }
@@ -80,7 +80,7 @@ impl Reports {
     ///
     /// # Errors
     /// When its folder or its manifest cannot be read.
-    pub async fn published_on(&self, date: Date) -> io::Result<Option<PublishedDay>> {
+    pub async fn published_day(&self, date: Date) -> io::Result<Option<PublishedDay>> {
         let folders = self.folders().clone();
         let read = move || folders.newest(date)?.map(|found| day(date, found)).transpose();
         blocking::run(read).await.map_err(io::Error::other)?
