@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use super::chart::{Chart, HEIGHT, WIDTH, chart};
 use super::declines::{Card, cards};
 use super::reply::{self, Failure, Frame};
-use super::view::{Badge, When, grouped, length, path};
+use super::view::{Badge, When, coarse, grouped, length, path};
 use super::visitor::Visitor;
 use crate::access::users::Users;
 use crate::control::messages::*;
@@ -247,8 +247,8 @@ fn tiles(status: &Status, today: &Today, environment: &str) -> Vec<Tile> {
         ),
         tile(
             "Oldest moving",
-            oldest.map_or("–".to_owned(), |oldest| length(oldest.age_s.unsigned_abs())),
-            vec![oldest.map_or("nothing is moving".to_owned(), |oldest| oldest.object.to_string())],
+            oldest.map_or("–".to_owned(), |oldest| coarse(oldest.age_s.unsigned_abs())),
+            vec![oldest.map_or("nothing is moving".to_owned(), |oldest| oldest.object.id.to_string())],
             "",
             &oldest.map_or("/objects?show=moving".to_owned(), |oldest| path(&oldest.object)),
         ),

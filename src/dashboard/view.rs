@@ -55,6 +55,16 @@ pub(super) fn length(seconds: u64) -> String {
     span(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
 }
 
+/// A length of time in its largest unit alone: `3 h`, `12 d`.
+pub(super) fn coarse(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// `1 234 567`: with thin spaces, which read alike in every country.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -208,6 +218,8 @@ mod tests {
             ("12 B".into(), "1.2 kB".into(), "12.3 MB".into())
         );
         assert_eq!(length(12_000), "3 h 20 min");
+        let coarsely = [59, 3_599, 90_000, 172_800].map(coarse);
+        assert_eq!(coarsely, ["59 s", "59 min", "25 h", "2 d"]);
     }
 
     #[test]
