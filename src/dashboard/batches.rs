@@ -47,7 +47,7 @@ fn line(batch: &BatchLine, now: Timestamp) -> Line {
         needs: batch.needs.clone().unwrap_or_default(),
         is_poll: batch.is_poll,
         submitted: When::new(batch.submitted_at, now),
-        next: When::some(batch.next_at, now),
+        next: When::due(batch.next_at, now),
         rows: batch.rows,
         waiting: batch.waiting,
         done: batch.done,

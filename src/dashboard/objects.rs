@@ -136,7 +136,7 @@ fn row(object: &WatchedObject, now: Timestamp) -> Row {
         money: object.money_text().unwrap_or_default(),
         reference: object.reference.clone().unwrap_or_default(),
         age: When::new(object.made_at, now),
-        next: When::some(object.due_at, now),
+        next: When::due(object.due_at, now),
     }
 }
 
@@ -235,10 +235,10 @@ fn times(object: &WatchedObject, now: Timestamp) -> Vec<(&'static str, When)> {
         ("State seen", object.state_seen_at),
         ("State changed", object.state_changed_at),
         ("Last poll", object.polled_at),
-        ("Next poll", object.due_at),
         ("Deadline", object.deadline),
     ];
-    known.into_iter().filter_map(|(name, at)| Some((name, When::new(at?, now)))).collect()
+    let known = known.into_iter().filter_map(|(name, at)| Some((name, When::new(at?, now))));
+    known.chain(When::due(object.due_at, now).map(|due| ("Next poll", due))).collect()
 }
 
 fn step(row: &Transition, now: Timestamp) -> Step {

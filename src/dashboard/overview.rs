@@ -359,7 +359,7 @@ fn schedules(status: &Status) -> Vec<ScheduleRow> {
         name: schedule.name.clone(),
         last: When::some(schedule.last_at, status.now),
         result: Badge::new("plain", schedule.last_result.clone().unwrap_or_else(|| "not yet".to_owned())),
-        next: When::some(schedule.next_at, status.now),
+        next: When::due(schedule.next_at, status.now),
     };
     status.health.schedules.iter().map(row).collect()
 }
@@ -370,7 +370,7 @@ fn outbox(status: &Status) -> Vec<OutboxLine> {
         pending: row.pending,
         dead: 0,
         state: Badge::new("plain", "alerts"),
-        next: When::some(row.next_at.filter(|_| row.pending > 0), status.now),
+        next: When::due(row.next_at.filter(|_| row.pending > 0), status.now),
     });
     let events = status.events.iter().map(|row| OutboxLine {
         name: row.receiver.clone(),
@@ -381,7 +381,7 @@ fn outbox(status: &Status) -> Vec<OutboxLine> {
             (None, Some(error)) => Badge::new("odd", error.clone()),
             (None, None) => Badge::new("plain", "events"),
         },
-        next: When::some(row.next_at.filter(|_| row.pending > 0), status.now),
+        next: When::due(row.next_at.filter(|_| row.pending > 0), status.now),
     });
     targets.chain(events).collect()
 }

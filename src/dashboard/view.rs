@@ -17,11 +17,18 @@ use crate::payments::lifecycle::{Outcome, Phase};
 pub(super) struct When {
     at: Timestamp,
     now: Timestamp,
+    /// Once it is past, it is due now.
+    is_due: bool,
 }
 
 impl When {
     pub(super) fn new(at: Timestamp, now: Timestamp) -> When {
-        When { at, now }
+        When { at, now, is_due: false }
+    }
+
+    /// When something is to be done: what is past is due now.
+    pub(super) fn due(at: Option<Timestamp>, now: Timestamp) -> Option<When> {
+        at.map(|at| When { at, now, is_due: true })
     }
 
     pub(super) fn some(at: Option<Timestamp>, now: Timestamp) -> Option<When> {
@@ -34,6 +41,7 @@ impl When {
         match distance.as_secs() {
             0 => "now".to_owned(),
             seconds if seconds > 0 => format!("in {}", span(distance)),
+            _ if self.is_due => "now".to_owned(),
             _ => format!("{} ago", span(distance)),
         }
     }

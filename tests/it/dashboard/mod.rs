@@ -67,7 +67,7 @@ async fn after_a_month_every_page_says_what_happened() {
         ("/declines?show=all", &["done by"]),
         ("/alerts", &["declined", "delivered", "Acknowledge", "in force", "the bank works on it"]),
         ("/alerts?kind=quarantined", &["quarantined"]),
-        ("/accounts", &["shop-de", "shop-jp", "amazon-pay-v2", "Get Charge", "well"]),
+        ("/accounts", &["shop-de", "shop-jp", "amazon-pay-v2", "GetCharge", "well"]),
         ("/reports", &["manifest.json", "summary.html", "declined_"]),
         ("/batches", &["No batch was submitted"]),
         ("/calls", &["No operation was called"]),
