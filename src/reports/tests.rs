@@ -1,5 +1,6 @@
 //! Reports of whole days from a real store.
 
+mod days;
 mod money;
 mod printing;
 mod workbook;

@@ -10,6 +10,7 @@ use reconciled::access::users::{Users, own_uid};
 use reconciled::control::messages::{DashboardLink, DashboardRole};
 use tower_service::Service as _;
 
+use crate::process::Host;
 use crate::world::World;
 use month::{a_month, operators};
 
@@ -123,9 +124,45 @@ async fn what_the_overview_says_of_today_is_what_the_report_of_the_night_says() 
     let figures = today.figures["live"].clone();
     assert!(figures.declined > 0 && figures.resolved() > 0, "{figures:?}");
     month.world.pass_hours(2.0).await;
-    let reports = service.report_figures(&reconciled::control::messages::FiguresRequest::default()).await.unwrap();
+    let reports =
+        service.report_figures(&reconciled::control::messages::FiguresRequest::default()).await.unwrap();
     let day = reports.iter().find(|day| day.date == today.date).unwrap();
     assert_eq!(day.figures["live"], figures);
     assert_ne!(service.today().await.unwrap().date, today.date);
     month.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_prints_a_link_or_says_what_is_missing() {
+    let host = Host::new().await;
+    host.run(&["dashboard"]).await.expect(69, &["the daemon is not running"]);
+    let daemon = host.start().await;
+    host.run(&["dashboard"])
+        .await
+        .expect(65, &["the dashboard has no address", "add [control.tcp] with listen"]);
+    daemon.stop(&host).await;
+    let address = format!("127.0.0.1:{}", month::free_port());
+    host.rewrite_config(|text| format!("{text}\n[control.tcp]\nlisten = \"{address}\"\n"));
+    let daemon = host.start().await;
+    let ran =
+        host.run(&["dashboard", "--role", "read"]).await.expect(0, &["within 60 seconds", "the role read"]);
+    let link = ran.out.trim();
+    assert!(link.starts_with(&format!("http://{address}/login?token=")), "{link}");
+    let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    let browser = browser.unwrap();
+    let opened = browser.get(link).send().await.unwrap();
+    assert_eq!(opened.status(), 303);
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let get = |path: &str| browser.get(format!("http://{address}{path}")).header("cookie", &cookie);
+    let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status().as_u16();
+    assert_eq!(status(get("/")).await, 200);
+    assert_eq!(status(get("/v1/status")).await, 401, "a cookie opens the pages, not the API");
+    assert_eq!(status(get("/").header("host", "evil.example")).await, 403);
+    assert_eq!(status(get("/").header("sec-fetch-site", "cross-site")).await, 403);
+    assert_eq!(status(get("/").header("origin", "https://evil.example")).await, 403);
+    assert_eq!(status(browser.get(link)).await, 401, "a link works once");
+    let log = host.log();
+    let secret = link.split("token=").nth(1).unwrap();
+    assert!(!log.contains(secret) && !log.contains(&cookie), "no secret is in the log");
+    daemon.stop(&host).await;
 }
