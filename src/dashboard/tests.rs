@@ -123,7 +123,7 @@ async fn without_a_session_there_is_only_the_way_to_get_one() {
     assert_eq!(desk.get("/nowhere", "").await.status, 404);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_link_works_once_and_for_a_minute_and_its_secret_leaves_the_address() {
     let desk = Desk::open().await;
     let link = desk.link(DashboardRole::Read).await;
@@ -319,9 +319,7 @@ async fn a_decline_is_taken_done_and_back_on_the_list() {
         assert!(overview.contains(part), "{part}: {overview}");
     }
     let object = desk.get(OBJECT, &cookie).await.text;
-    for part in
-        ["Declined", "Timeline", "The bank refused.", "chargeId", "req-1", "Poll now", "Stop watching it"]
-    {
+    for part in ["Declined", "Timeline", "chargeId", "req-1", "Poll now", "Stop watching it"] {
         assert!(object.contains(part), "{part}: {object}");
     }
 }

@@ -44,11 +44,6 @@ pub struct Month {
     pub hour: f64,
 }
 
-/// Who operates, in words.
-pub fn operators() -> String {
-    Caller::own(&Users::of_machine()).actor()
-}
-
 /// A port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
