@@ -4,7 +4,7 @@
 
 const sign = document.getElementById("live");
 const GENTLY = 300, APART = 1200, OFTEN = 30000, LONGEST = 60000;
-let stream = null, wait = 1000, retry = 0, due = 0, last = 0, isBusy = false, isStale = false;
+let stream = null, wait = 1000, retry = 0, due = 0, last = 0, isBusy = false, isStale = false, isPressed = false;
 
 function say(state, words) {
   if (sign.dataset.state === state) return;
@@ -17,7 +17,7 @@ function say(state, words) {
 function isInUse(part) {
   const focus = document.activeElement;
   const selection = document.getSelection();
-  return (focus !== part && part.contains(focus) && focus.matches("input, select, button, summary"))
+  return isPressed || (focus !== part && part.contains(focus) && focus.matches("input, select, button, summary"))
     || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
 }
 
@@ -65,6 +65,10 @@ function connect() {
     wait = Math.min(wait * 2, LONGEST);
   };
 }
+
+// Nothing is exchanged under a finger or a pointer that is down.
+addEventListener("pointerdown", () => { isPressed = true; });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { isPressed = false; });
 
 // A page that nobody sees holds no connection.
 document.addEventListener("visibilitychange", () => {
