@@ -5,8 +5,9 @@
 use askama::Template;
 use axum::response::Response;
 
+use super::frame::Frame;
 use super::overview::{Bar, quota_bar};
-use super::reply::{self, Failure, Frame};
+use super::reply::{self, Failure};
 use super::view::{Badge, When, grouped, length};
 use super::visitor::Visitor;
 use crate::control::messages::*;

@@ -11,23 +11,6 @@ use crate::control::messages::{
 };
 use crate::control::problem::{Cause, Problem};
 
-/// What a page says after a form was carried out.
-const SAID: [(&str, &str); 8] = [
-    ("polled", "It will be polled next, before all others, as soon as the quota allows."),
-    ("accepted", "It is accepted as the provider shows it."),
-    ("forgotten", "It is no longer watched. Its history stays."),
-    ("taken", "You have taken it: it is not escalated."),
-    ("acknowledged", "It is acknowledged: it is not escalated."),
-    ("done", "It is marked as done."),
-    ("reopened", "It is on the list again."),
-    ("silence-ended", "The silence has ended. What it held back is not delivered later."),
-];
-
-/// The sentence for a word in the address.
-pub(super) fn sentence(word: &str) -> Option<&'static str> {
-    SAID.iter().find(|(known, _)| *known == word).map(|(_, sentence)| *sentence)
-}
-
 fn object(posted: &Posted) -> Result<Selector, Problem> {
     let named = posted.field("object").parse();
     named.map_err(|bad: String| Problem::new(Cause::Malformed, bad, "send the form of a page"))

@@ -7,7 +7,8 @@ use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::reply::{self, Failure, Frame};
+use super::frame::Frame;
+use super::reply::{self, Failure};
 use super::view::{self, Badge, Pager, When, who};
 use super::visitor::Visitor;
 use crate::access::users::Users;

@@ -7,7 +7,8 @@ use axum::extract::Path;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::reply::{self, Failure, Frame};
+use super::frame::Frame;
+use super::reply::{self, Failure};
 use super::view::{Badge, When, escaped};
 use super::visitor::Visitor;
 use crate::control::messages::{BatchLine, BatchList, BatchRowShown, BatchShow};

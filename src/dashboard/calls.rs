@@ -5,7 +5,8 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::reply::{self, Failure, Frame};
+use super::frame::Frame;
+use super::reply::{self, Failure};
 use super::view::{Badge, When};
 use super::visitor::Visitor;
 use crate::control::messages::{CallAttempt, CallList};

@@ -8,7 +8,8 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::reply::{self, Failure, Frame};
+use super::frame::Frame;
+use super::reply::{self, Failure};
 use super::view::{self, Pager, When, who};
 use super::visitor::Visitor;
 use crate::access::users::Users;

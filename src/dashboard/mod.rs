@@ -6,7 +6,7 @@
 //! shows one screen of a list, and numbers that are kept as counters: a store of a million objects does not slow it down.
 //! Whatever a page shows passes through a template that escapes markup, and through [`crate::text`].
 //!
-//! In reading order: `visitor` (who looks), `reply` (the page around each page), `view` (how times, amounts and states
+//! In reading order: `reply` (the answer to a browser), `visitor` (who looks), `frame` (what stands around each page), `view` (how times, amounts and states
 //! are written), `chart`, one file for each page, `actions` (the forms).
 
 mod accounts;
@@ -18,6 +18,7 @@ mod batches;
 mod calls;
 mod chart;
 mod declines;
+mod frame;
 mod objects;
 mod overview;
 mod reply;

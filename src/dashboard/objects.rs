@@ -10,7 +10,8 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::reply::{self, Failure, Frame, plain};
+use super::frame::Frame;
+use super::reply::{self, Failure, plain};
 use super::view::{self, Badge, Pager, When, tone};
 use super::visitor::Visitor;
 use crate::control::messages::*;

@@ -11,7 +11,8 @@ use jiff::civil::Date;
 
 use super::chart::{Chart, HEIGHT, WIDTH, chart};
 use super::declines::{Card, cards};
-use super::reply::{self, Failure, Frame};
+use super::frame::Frame;
+use super::reply::{self, Failure};
 use super::view::{Badge, When, coarse, grouped, length, path};
 use super::visitor::Visitor;
 use crate::access::users::Users;

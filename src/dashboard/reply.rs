@@ -1,6 +1,7 @@
-//! The page around each page, and the headers of every answer.
+//! An answer to a browser, and its headers.
 //!
-//! Owns: the frame, what a browser may do with a page. Must never know: what a page is about.
+//! Owns: what a browser may do with a page, the pages for those who cannot have one. Must never know: what a page is
+//! about.
 
 use askama::Template;
 use axum::body::Body;
@@ -11,7 +12,6 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::visitor::Visitor;
 use crate::control::problem::{Cause, Problem};
 use crate::text;
 
@@ -20,55 +20,6 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-
-/// The pages that the navigation lists: path and name.
-const SECTIONS: [(&str, &str); 9] = [
-    ("/", "Overview"),
-    ("/objects", "Objects"),
-    ("/declines", "Declines"),
-    ("/alerts", "Alerts"),
-    ("/accounts", "Accounts"),
-    ("/reports", "Reports"),
-    ("/batches", "Batches"),
-    ("/calls", "Calls"),
-    ("/audit", "Audit log"),
-];
-
-/// What the frame of a page shows.
-pub(super) struct Frame {
-    pub(super) title: String,
-    /// Path, name, and whether this page belongs to it.
-    pub(super) sections: Vec<(&'static str, &'static str, bool)>,
-    /// Who looks.
-    pub(super) who: String,
-    pub(super) role: &'static str,
-    pub(super) may_operate: bool,
-    pub(super) csrf: String,
-    /// Where a form returns to.
-    pub(super) here: String,
-    /// What the last form did.
-    pub(super) said: Option<&'static str>,
-    pub(super) version: &'static str,
-}
-
-impl Frame {
-    /// The frame of a page that belongs to the section with this path.
-    pub(super) fn new(visitor: &Visitor, section: &'static str, title: impl Into<String>) -> Frame {
-        let caller = visitor.caller();
-        let said = visitor.here.split(['?', '&']).find_map(|pair| pair.strip_prefix("said="));
-        Frame {
-            title: title.into(),
-            sections: SECTIONS.iter().map(|(path, name)| (*path, *name, *path == section)).collect(),
-            who: caller.name.clone().unwrap_or_else(|| caller.actor()),
-            role: visitor.role.as_str(),
-            may_operate: visitor.may_operate(),
-            csrf: visitor.session.csrf().to_owned(),
-            here: visitor.here.clone(),
-            said: said.and_then(super::actions::sentence),
-            version: env!("RECONCILED_VERSION"),
-        }
-    }
-}
 
 /// Why there is no page.
 pub(super) enum Failure {

@@ -15,7 +15,8 @@ use jiff::civil::Date;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::reply::{self, Failure, Frame, plain};
+use super::frame::Frame;
+use super::reply::{self, Failure, plain};
 use super::view::{grouped, size};
 use super::visitor::Visitor;
 use crate::access::Role;

@@ -156,7 +156,7 @@ pub(super) fn who(users: &Users, by: &str) -> String {
     uid.and_then(|uid| users.name_of(uid)).unwrap_or(by).to_owned()
 }
 
-/// What became of the deliveries of an alert, in a few words.
+/// The outcome of each delivery of an alert, in a few words.
 pub(super) fn deliveries(row: &AlertRow) -> Vec<Badge> {
     let badge = |delivery: &crate::control::messages::DeliveryRow| {
         let target = &delivery.target;

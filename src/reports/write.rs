@@ -160,7 +160,7 @@ impl DayFolders {
     }
 }
 
-/// The folders whose names are numbers of so many digits, in order; none if the folder is not there.
+/// The folders whose names are numbers of this many digits, in order; none if the folder is not there.
 fn numbered(folder: &Path, digits: usize) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -46,7 +46,7 @@ impl From<DashboardRole> for Role {
     }
 }
 
-/// A link to the dashboard. Whoever opens it first is let in.
+/// A link to the dashboard. The first to open it is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DashboardLinked {
     /// The address to open in a browser.
@@ -92,7 +92,7 @@ pub struct AgeCount {
 pub struct DelayFigures {
     /// How many were found.
     pub number: u64,
-    /// Half of them were found within so many seconds; none if none was found, or it took longer than three days.
+    /// Half of them were found within this time, in seconds; none if none was found, or it took longer than three days.
     pub half_within_s: Option<u64>,
     /// The same for 95 %.
     pub most_within_s: Option<u64>,
@@ -102,7 +102,7 @@ pub struct DelayFigures {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FiguresRequest {
-    /// The newest so many days: 30 by default, at most 400.
+    /// The number of days: 30 by default, at most 400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -151,7 +151,7 @@ pub struct DeclineList {
     pub limit: Option<usize>,
 }
 
-/// A decline, and what became of it. Who has taken it is who has acknowledged its alert.
+/// A decline, with who has taken it (who has acknowledged its alert) and who has marked it as done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeclineRow {
     /// The alert about it, with the advice.
@@ -175,7 +175,7 @@ pub struct DeclineDone {
     pub done: bool,
 }
 
-/// What became of the request to mark a decline.
+/// The decline that was marked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeclineMarked {
     /// The key of the alert about it.
