@@ -27,6 +27,7 @@
 //! - [`metrics`]: every figure that monitoring can read, and the rules and the dashboard made from the same list.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
+//! - [`dashboard`]: the same answers as pages for a browser.
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
@@ -66,6 +67,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod dashboard;
 pub mod delimited;
 pub mod documents;
 pub mod events;

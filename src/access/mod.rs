@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub mod sessions;
 pub mod users;
 
 /// Root's user id.
@@ -78,6 +79,12 @@ pub struct Access {
 impl Access {
     /// The strongest role of a caller.
     pub fn role_of(&self, caller: &Caller) -> Role {
+        let granted = self.granted(caller);
+        caller.at_most.map_or(granted, |most| granted.min(most))
+    }
+
+    /// The strongest role of a caller, whatever a session is limited to.
+    fn granted(&self, caller: &Caller) -> Role {
         if let Some(role) = caller.token {
             return role;
         }
@@ -109,6 +116,9 @@ impl Access {
         };
         let remedy = match (caller.uid, &caller.name) {
             _ if caller.token.is_some() => format!("use a token of the role {role}, or the socket"),
+            _ if caller.at_most.is_some_and(|most| most < needed) => {
+                format!("if you have the role {role}, get another link with `reconciled dashboard`")
+            }
             (None, _) => "the kernel did not say who calls; use another connection".to_owned(),
             (Some(HIDDEN_USER), _) => format!(
                 "the kernel shows hidden users as uid {HIDDEN_USER}: if the daemon's unit has PrivateUsers=yes, install \
@@ -170,6 +180,8 @@ pub struct Caller {
     pub is_own: bool,
     /// The role of the token that the caller showed, over TCP: nothing else counts there.
     pub token: Option<Role>,
+    /// The most that a session of the dashboard may do; none for a caller who uses no session.
+    pub at_most: Option<Role>,
 }
 
 impl Caller {
@@ -303,6 +315,22 @@ mod tests {
         let refusal = access.check(&caller, Role::Read, "list").unwrap_err();
         assert_eq!(refusal.what, "list needs the role read, which the token for metrics does not have");
         assert_eq!(caller.actor(), "token:metrics");
+    }
+
+    #[test]
+    fn a_session_has_the_role_of_its_user_up_to_its_limit() {
+        let access = access(&[(Role::WriteMoney, Grantee::User(7)), (Role::Read, Grantee::User(8))]);
+        let session = |uid, most| Caller { at_most: Some(most), ..caller(uid, &[]) };
+        assert_eq!(access.role_of(&session(7, Role::Operate)), Role::Operate);
+        assert_eq!(access.role_of(&session(7, Role::Read)), Role::Read);
+        assert_eq!(access.role_of(&session(8, Role::Operate)), Role::Read);
+        assert_eq!(access.role_of(&session(9, Role::Operate)), Role::Connect, "a grant that was taken back");
+        let refusal = access.check(&session(7, Role::Read), Role::Operate, "poll").unwrap_err();
+        assert!(
+            refusal.remedy.contains("role operate, get another link with `reconciled dashboard`"),
+            "{}",
+            refusal.remedy
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
+use super::options_dashboard::DashboardArguments;
 use super::options_events::EventsCommand;
 use super::options_metrics::MetricsArguments;
 use super::options_notifications::NotificationsCommand;
@@ -350,6 +351,18 @@ Examples:
   reconciled call --list
   reconciled call resolve old-shop-us Refund/my-reference-1 --outcome not-done")]
     Call(CallArguments),
+    /// [`messages::DashboardLink`]
+    #[command(about = messages::DashboardLink::SPEC.help, after_help = "\
+The dashboard is served where [control.tcp] listens. The session has your role,
+at most operate, for twelve hours; with --role read it can change nothing.
+From another machine, forward the port first:
+
+  ssh -L 8490:127.0.0.1:8490 the-host reconciled dashboard
+
+Examples:
+  reconciled dashboard
+  reconciled dashboard --role read")]
+    Dashboard(DashboardArguments),
     /// [`messages::MetricsRequest`]
     #[command(about = messages::MetricsRequest::SPEC.help, after_help = "\
 The daemon gives the same figures at GET /metrics on its socket.

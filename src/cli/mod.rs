@@ -11,6 +11,7 @@ pub mod exit;
 mod file_forms;
 pub mod options;
 pub mod options_batch;
+mod options_dashboard;
 pub mod options_events;
 mod options_metrics;
 pub mod options_notifications;
@@ -26,6 +27,7 @@ mod batch;
 mod call;
 mod check_config;
 mod completions;
+mod dashboard;
 mod demo;
 mod enrol;
 mod events;
@@ -167,6 +169,7 @@ pub async fn operate(
             fetch_reports::fetch_reports(options, &connection, clock, screen).await
         }
         Command::Metrics(_) => metrics::metrics(&connection, screen).await,
+        Command::Dashboard(options) => dashboard::dashboard(&options, &connection, screen).await,
         Command::Reload(_) => reload::reload(&connection, screen).await,
         Command::Run(_)
         | Command::Demo(_)

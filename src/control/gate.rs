@@ -1,4 +1,4 @@
-//! Who is let in over TCP: by a token, and never because a browser was lured here.
+//! Who is let in over TCP: by a token or a session of the dashboard, and never because a browser was lured here.
 //!
 //! Owns: the checks of a request's head (docs/src/reference/operations.md, section 8.3). Must never know: sockets,
 //! verbs.
@@ -6,21 +6,26 @@
 //! A web page that somebody opens in a browser on this machine can send requests to any local address. It cannot show a
 //! token, and a name that it made point here is not in the list of hosts.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 
 use super::problem::{Cause, Problem};
+use crate::access::sessions::Sessions;
 use crate::access::{Caller, Role};
 use crate::secret::Secret;
 
 /// Paths that tell nothing but that the daemon is there, and need no token.
 const OPEN: &str = "/-/";
+/// The only path of the API that also takes the cookie of a session: a browser cannot send a token there.
+const STREAM: &str = "/v1/stream";
+/// The name of the cookie of a session.
+pub const SESSION_COOKIE: &str = "reconciled_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Requests of one token at once, and how long each takes to be allowed again.
@@ -71,6 +76,7 @@ pub struct Gate {
     hosts: Vec<String>,
     tokens: Vec<Token>,
     unknown: Mutex<Unknown>,
+    sessions: Option<Arc<Sessions>>,
 }
 
 /// Requests with an unknown token.
@@ -99,7 +105,21 @@ impl Gate {
     pub fn new(hosts: &[String], tokens: Vec<Token>) -> Gate {
         let own = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
         let hosts = own.into_iter().chain(hosts.iter().map(|host| host.to_lowercase())).collect();
-        Gate { hosts, tokens, unknown: Mutex::default() }
+        Gate { hosts, tokens, unknown: Mutex::default(), sessions: None }
+    }
+
+    /// The same, which also lets the sessions of the dashboard read the stream of events.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Option<Arc<Sessions>>) -> Gate {
+        Gate { sessions, ..self }
+    }
+
+    /// Checks a request for a page. The dashboard itself checks who sends it.
+    ///
+    /// # Errors
+    /// Why the request is not let in.
+    pub fn admit_page(&self, head: &Parts) -> Result<(), Problem> {
+        self.is_meant(&head.headers)
     }
 
     /// Who calls, at this moment of monotonic time.
@@ -122,6 +142,13 @@ impl Gate {
         let shown = text(&head.headers, &AUTHORIZATION);
         if shown.is_none() && head.uri.path().starts_with(OPEN) {
             return Ok(Caller::of_token(Role::Connect));
+        }
+        if shown.is_none() && head.method == Method::GET && head.uri.path() == STREAM {
+            let cookie = session_cookie(&head.headers);
+            let session = self.sessions.as_ref().zip(cookie).and_then(|(all, cookie)| all.find(cookie, now));
+            if let Some(session) = session {
+                return Ok(session.caller);
+            }
         }
         let digest = shown.and_then(|shown| shown.strip_prefix("Bearer ")).map(|token| hashed(token.trim()));
         let is_shown = |token: &&Token| {
@@ -180,6 +207,15 @@ impl Gate {
         };
         self.hosts.iter().any(|known| known == name)
     }
+}
+
+/// The cookie of a session, if exactly one is sent.
+pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value);
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
 }
 
 /// A header that is sent once.
@@ -278,6 +314,30 @@ mod tests {
                 "{method} {path} {headers:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_session_reads_the_stream_and_nothing_else_of_the_api() {
+        let sessions = Arc::new(Sessions::at("127.0.0.1:8490".parse().unwrap()));
+        let alice = Caller { uid: Some(1000), ..Caller::default() };
+        let link = sessions.link(&alice, Role::Read, Duration::ZERO).unwrap();
+        let cookie = sessions.open(&link, Duration::ZERO).unwrap().unwrap();
+        let gate = gate().with_sessions(Some(sessions));
+        let one = format!("a=b; {SESSION_COOKIE}={cookie}");
+        let two = format!("{one}; {SESSION_COOKIE}=x");
+        let status = |method: &str, path: &str, cookie: &str, now| {
+            let head = head(method, path, &[("host", "localhost"), ("cookie", cookie)]);
+            gate.admit(&head, now).map(|caller| caller.at_most).map_err(|problem| problem.cause.status())
+        };
+        assert_eq!(status("GET", "/v1/stream", &one, Duration::ZERO), Ok(Some(Role::Read)));
+        assert_eq!(status("GET", "/v1/stream", &two, Duration::ZERO), Err(401), "two cookies");
+        assert_eq!(status("GET", "/v1/stream", "", Duration::ZERO), Err(401));
+        assert_eq!(status("GET", "/v1/stream", &one, Duration::from_secs(13 * 3600)), Err(401));
+        assert_eq!(status("GET", "/v1/status", &one, Duration::ZERO), Err(401));
+        assert_eq!(status("DELETE", "/v1/tracked/a/b/c", &one, Duration::ZERO), Err(401));
+        let evil = head("GET", "/objects", &[("host", "evil.example")]);
+        assert_eq!(gate.admit_page(&evil).unwrap_err().cause.status(), 403);
+        assert!(gate.admit_page(&head("POST", "/objects", &[("host", "[::1]:8490")])).is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod plan;
 mod answers;
 pub mod audit;
 pub mod service;
+mod today;
 pub mod verbs;
 
 pub mod client;
@@ -38,3 +39,4 @@ pub(crate) mod test_service;
 mod tests;
 
 pub use service::{Later, Service, Usage};
+pub use today::TodayCount;

@@ -85,7 +85,8 @@ impl Cause {
         }
     }
 
-    pub(super) fn title(self) -> &'static str {
+    /// The class in words.
+    pub fn title(self) -> &'static str {
         match self {
             Cause::Malformed => "The request cannot be read",
             Cause::Unauthenticated => "No known token",

@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use super::audit::Audit;
 use super::messages::{BATCH_LINES_MAX, ClockHealth, Enrol, Reloaded};
 use super::problem::{Cause, Problem};
+use super::today::TodayCount;
 use crate::access::Access;
+use crate::access::sessions::Sessions;
 use crate::alerts::Deliverer;
 use crate::apis::Account;
 use crate::apis::pace::Pace;
@@ -147,6 +149,10 @@ pub struct Service {
     pub reconcile: Arc<Reconcile>,
     /// The status of the loops.
     pub board: Arc<Board>,
+    /// The present day, as far as it is counted.
+    pub today: Arc<TodayCount>,
+    /// The sessions of the dashboard; none if it has no address.
+    pub sessions: Option<Arc<Sessions>>,
     /// Which targets an alert goes to.
     pub routes: Routes,
     /// Returns the rooms of the configuration in force.

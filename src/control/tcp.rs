@@ -1,7 +1,7 @@
 //! The same API over TCP, for monitoring and for programs on this machine that cannot open the socket: only if configured,
-//! and only with a token.
+//! and only with a token. The pages of the dashboard, for browsers, are served from the same port.
 //!
-//! Owns: the listener and its connections. Must never know: any verb, who is let in (`gate`).
+//! Owns: the listener and its connections. Must never know: any verb, any page, who is let in (`gate`).
 //!
 //! Every process of the machine can connect. One without a token holds no slot for long: its requests are answered at
 //! once, and a connection without a request in progress gives way.
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::WWW_AUTHENTICATE;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-pub use super::gate::{Gate, Token};
+pub use super::gate::{Gate, SESSION_COOKIE, Token, session_cookie};
 use super::places::{Place, Places};
 use super::problem::{Cause, Problem};
 use super::routes::{Patience, router};
@@ -53,15 +54,16 @@ impl Tcp {
         self.listener.local_addr().ok()
     }
 
-    /// Serves until it is asked to stop. Then it finishes what is in flight, within a time limit.
-    pub async fn serve(self, service: Service, limits: Options, stop: CancellationToken) {
+    /// Serves until it is asked to stop. Then it finishes what is in flight, within a time limit. `pages` answers
+    /// whatever is not addressed to the API.
+    pub async fn serve(self, service: Service, pages: Router, limits: Options, stop: CancellationToken) {
         let clock = service.clock().clone();
         let patience = Patience {
             body: limits.body_timeout,
             answer: limits.answer_timeout,
             slow_answer: limits.slow_answer_timeout,
         };
-        let router = router(service, patience, stop.clone());
+        let routers = Routers { api: router(service, patience, stop.clone()), pages };
         let (places, connections) = (Places::new(CONNECTIONS_MAX, 0), TaskTracker::new());
         loop {
             let stream = tokio::select! {
@@ -84,7 +86,7 @@ impl Tcp {
             };
             let serving =
                 Serving { head_timeout: limits.head_timeout, clock: clock.clone(), stop: stop.clone() };
-            connections.spawn(serve_one(stream, place, router.clone(), Arc::clone(&self.gate), serving));
+            connections.spawn(serve_one(stream, place, routers.clone(), Arc::clone(&self.gate), serving));
         }
         connections.close();
         tokio::select! {
@@ -104,10 +106,21 @@ async fn free(places: &Arc<Places>) -> Arc<Place> {
     }
 }
 
+/// What answers requests.
+#[derive(Clone)]
+struct Routers {
+    api: Router,
+    pages: Router,
+}
+
+fn is_of_api(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/-/") || path == "/metrics"
+}
+
 async fn serve_one(
     stream: TcpStream,
     place: Arc<Place>,
-    router: axum::Router,
+    routers: Routers,
     gate: Arc<Gate>,
     serving: Serving,
 ) {
@@ -118,13 +131,19 @@ async fn serve_one(
     }
     let clock = serving.clock.clone();
     let answer = move |request: Request<Incoming>| {
-        let (mut router, gate, now) = (router.clone(), Arc::clone(&gate), clock.monotonic());
+        let (mut routers, gate, now) = (routers.clone(), Arc::clone(&gate), clock.monotonic());
         async move {
             let (mut head, body) = request.into_parts();
+            if !is_of_api(head.uri.path()) {
+                return match gate.admit_page(&head) {
+                    Ok(()) => routers.pages.call(Request::from_parts(head, body)).await,
+                    Err(problem) => Ok(refused(problem)),
+                };
+            }
             match gate.admit(&head, now) {
                 Ok(caller) => {
                     head.extensions.insert(caller);
-                    router.call(Request::from_parts(head, body)).await
+                    routers.api.call(Request::from_parts(head, body)).await
                 }
                 Err(problem) => Ok::<Response, Infallible>(refused(problem)),
             }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::audit::Audit;
 use super::messages::Reloaded;
 use super::service::{Later, Process, ProcessFacts, Rooms, Service, Usage};
+use crate::access::sessions::Sessions;
 use crate::access::users::own_uid;
 use crate::access::{Access, Grant, Grantee, Role};
 use crate::alerts::config::Channel;
@@ -350,6 +351,8 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         })),
         reconcile: Reconcile::new(store.clone(), clock.clone(), Arc::clone(&pace), Arc::clone(&routes), 1),
         board: Board::new(clock),
+        today: Arc::default(),
+        sessions: Some(Arc::new(Sessions::at("127.0.0.1:8490".parse().unwrap()))),
         pace,
         routes,
         rooms: Arc::new(move || Arc::clone(&rooms)),

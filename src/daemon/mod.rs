@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::sessions::Sessions;
 use crate::access::users::Users;
 use crate::apis::pace::Pace;
 use crate::batches::Batches;
@@ -24,7 +25,8 @@ use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
 use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
 use crate::control::service::{Later, Process, ProcessFacts, Usage};
-use crate::control::{Service, server};
+use crate::control::{Service, TodayCount, server};
+use crate::dashboard;
 use crate::http::{DatedTransport, HttpClient, Transport};
 use crate::notifications::{Hub, listener};
 use crate::payments::alert::Routes;
@@ -145,6 +147,9 @@ pub struct Daemon {
     board: Arc<Board>,
     rooms: Arc<RwLock<Arc<Rooms>>>,
     routes: Routes,
+    today: Arc<TodayCount>,
+    /// The sessions of the dashboard; none if it has no address.
+    sessions: Option<Arc<Sessions>>,
     loops: tokio::sync::Mutex<Loops>,
     /// Stops the control server and the loops that a reload does not replace.
     stop: CancellationToken,
@@ -322,6 +327,8 @@ impl Daemon {
             board: Board::new(clock),
             rooms,
             routes,
+            today: Arc::default(),
+            sessions: fixed.tcp.as_ref().map(|tcp| Arc::new(Sessions::at(tcp.listen))),
             loops: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
@@ -358,6 +365,8 @@ impl Daemon {
             notifications: Arc::clone(&self.notifications),
             reconcile: Arc::clone(&self.reconcile),
             board: Arc::clone(&self.board),
+            today: Arc::clone(&self.today),
+            sessions: self.sessions.clone(),
             routes: Arc::clone(&self.routes),
             rooms: Arc::new(move || Arc::clone(&present(&rooms).shared)),
             process: Arc::clone(self) as Arc<dyn Process>,
@@ -410,8 +419,9 @@ impl Daemon {
         let server = server.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         if let Some(config) = &self.fixed.tcp {
-            let tcp = tcp::open(config).await.map_err(StartError::Socket)?;
-            base.spawn(tcp.serve(self.service(), limits, self.stop.clone()));
+            let tcp = tcp::open(config, self.sessions.clone()).await.map_err(StartError::Socket)?;
+            let pages = dashboard::pages(self.service());
+            base.spawn(tcp.serve(self.service(), pages, limits, self.stop.clone()));
         }
         let clock = &self.foundation.clock;
         let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await;

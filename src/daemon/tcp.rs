@@ -2,16 +2,19 @@
 //!
 //! Owns: nothing of its own. Must never know: any verb, how requests are let in.
 
+use std::sync::Arc;
+
+use crate::access::sessions::Sessions;
 use crate::config::TcpConfig;
 use crate::control::tcp::{Gate, Tcp, Token};
 
 /// Opens it. The error is in words.
-pub(super) async fn open(config: &TcpConfig) -> Result<Tcp, String> {
+pub(super) async fn open(config: &TcpConfig, sessions: Option<Arc<Sessions>>) -> Result<Tcp, String> {
     let tokens = config.tokens.iter().map(|(role, token)| Token::new(*role, token)).collect();
-    let tcp = Tcp::bind(config.listen, Gate::new(&config.hosts, tokens));
+    let tcp = Tcp::bind(config.listen, Gate::new(&config.hosts, tokens).with_sessions(sessions));
     let tcp = tcp.await.map_err(|error| format!("control.tcp.listen {}: {error}", config.listen))?;
     if let Some(address) = tcp.address() {
-        tracing::info!(%address, "the API also answers over TCP, to those who have a token");
+        tracing::info!(%address, "the API also answers over TCP, to those who have a token; `reconciled dashboard` opens the dashboard there");
     }
     Ok(tcp)
 }

@@ -109,7 +109,7 @@ impl DayFiles {
         let money = &mut self.figures.money;
         money.add(&seen.object, change.grown.authorized, |sums| &mut sums.authorized)?;
         let is_declined = seen.outcome == Outcome::Declined;
-        if !(is_entry(seen) || moves_more(seen)) || !(is_declined || seen.phase == Phase::Final) {
+        if !is_filed(seen) {
             return Ok(());
         }
         money.add(&seen.object, change.grown.captured, |sums| &mut sums.captured)?;
@@ -207,6 +207,12 @@ impl DayFiles {
         }
         Ok((filed, self.figures, self.frame))
     }
+}
+
+/// Whether the files of a day have this row: a decline, or any other end.
+pub(super) fn is_filed(row: &Transition) -> bool {
+    let is_end = row.outcome == Outcome::Declined || row.phase == Phase::Final;
+    is_end && (is_entry(row) || moves_more(row))
 }
 
 /// Whether more money moved in a state that was entered before: the rest of a partial capture.

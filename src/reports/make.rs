@@ -214,6 +214,10 @@ impl Reports {
         Ok(found)
     }
 
+    pub(super) fn folders(&self) -> &DayFolders {
+        &self.folders
+    }
+
     /// A counter that grows while a report is being created.
     pub fn progress(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)

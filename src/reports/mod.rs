@@ -22,13 +22,15 @@
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
 //! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
 //! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
-//! steps), `published` (reading what was made).
+//! steps), `figures` (a day in a few numbers), `days` (figures of published days), `published` (reading what was made).
 
 mod channels;
 mod columns;
 pub mod config;
 pub mod day;
 mod day_files;
+mod days;
+mod figures;
 mod gather;
 mod html;
 mod lists;
@@ -50,6 +52,8 @@ mod write;
 
 pub use channels::{ChannelDay, ChannelFigures, Channels};
 pub use config::{ReportsConfig, ReportsSection};
+pub use days::{DaySummary, PublishedFile};
+pub use figures::DayFigures;
 pub use make::{Made, ReportError, Reports};
 pub use meanings::Meanings;
 pub use published::PublishedDay;

@@ -274,6 +274,12 @@ impl Store {
         Ok(self.engine.open_polls()?.queue.oldest_moving())
     }
 
+    /// How many objects that are moving and wait for a poll are younger than each bound (in seconds, rising) and not
+    /// younger than the one before it; the last number is that of the older ones.
+    pub async fn moving_ages(&self, now: Timestamp, bounds_s: &[u64]) -> Result<Vec<u64>, StoreError> {
+        Ok(self.engine.open_polls()?.queue.moving_ages(now, bounds_s))
+    }
+
     /// From now on nothing is dated before `until`, whatever the wall clock says, so a report about the time before
     /// `until` can be published permanently.
     pub async fn seal_history(&self, until: Timestamp) -> Result<(), StoreError> {

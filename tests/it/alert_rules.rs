@@ -48,7 +48,7 @@ async fn declined() -> World {
     let mut world = World::new("2027-01-15T06:00:00Z", &scenario(), "").await;
     world.stop().await;
     let sections = pager(world.folder.path(), "http://127.0.0.1:9") + RULES;
-    world.rewrite_config(|config| config + &sections);
+    world.rewrite_config(|config| config + &*sections);
     world.start().await;
     world.enrol_all("shop").await;
     for _ in 0..180 {
@@ -112,7 +112,7 @@ async fn listed(host: &Host, state: &str, planted: &Planted) -> Option<String> {
 async fn a_silence_holds_declines_back_and_survives_kill_dash_nine() {
     let host = Host::new().await;
     let sections = pager(host.folder.path(), &host.base()) + RULES;
-    host.rewrite_config(|config| config + &sections);
+    host.rewrite_config(|config| config + &*sections);
     host.run(&["check-config"]).await.expect(0, &["is valid"]);
     let daemon = host.start().await;
     host.run(&["alerts", "route", "--example", "--amount", "14.00", "--currency", "EUR"]).await.expect(

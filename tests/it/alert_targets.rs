@@ -74,7 +74,7 @@ fn configure(host: &Host, base: &str, mail: SocketAddr) -> std::path::PathBuf {
     std::fs::write(&program, format!("#!/bin/sh\ncat >> {0}\necho >> {0}\n", received.display())).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     section("exec", &format!("command = [\"{}\"]", program.display()));
-    host.rewrite_config(|config| config + &sections);
+    host.rewrite_config(|config| config + &*sections);
     received
 }
 

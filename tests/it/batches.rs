@@ -156,7 +156,7 @@ async fn lost_answers_never_upload_or_process_twice() {
     let lost = |operation: &str| {
         format!("[[fault]]\nkind = \"truncated_body\"\noperation = \"{operation}\"\nto_s = 3600\n")
     };
-    let faults = lost("UPLOAD_BATCH_FILE") + &lost("PROCESS_BATCH");
+    let faults = lost("UPLOAD_BATCH_FILE") + &*lost("PROCESS_BATCH");
     let mut world = World::new(START, &scenario(&faults), "").await;
     let reference = one_batch(&world).await;
     world.pass_minutes(1.0).await;

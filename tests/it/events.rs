@@ -124,8 +124,8 @@ async fn every_row_of_every_history_reaches_every_receiver_whatever_the_one_besi
     let at = |path: &str| format!("http://127.0.0.1:9{path}");
     let second = "/hooks/json/cloud";
     let sections = section(&folder, "office", &at(PATH), "allow_private = true")
-        + &section(&folder, "cloud", &at(second), "allow_private = true\nformat = \"cloudevents\"");
-    world.rewrite_config(|text| text + &sections);
+        + &*section(&folder, "cloud", &at(second), "allow_private = true\nformat = \"cloudevents\"");
+    world.rewrite_config(|text| text + &*sections);
     // The first receiver fails and hangs at first; the second is not delayed by it.
     let refuse = |status: u16| ScriptedAnswer::Refuse { status, body: None, stage: MailStage::Message };
     let wait = ScriptedAnswer::Throttle { wait: Duration::from_secs(600), hint: WaitHint::Seconds };
@@ -246,7 +246,7 @@ async fn listed(host: &Host) -> Vec<EventRow> {
 async fn kills_failures_and_a_receiver_that_is_gone_lose_nothing_and_reorder_nothing() {
     let host = Host::new().await;
     let sections = section(host.folder.path(), "office", &format!("{}{PATH}", host.base()), "timeout_s = 60");
-    host.rewrite_config(|config| config + &sections);
+    host.rewrite_config(|config| config + &*sections);
     let refuse = |status: u16| ScriptedAnswer::Refuse { status, body: None, stage: MailStage::Message };
     let script = |answers: Vec<ScriptedAnswer>| {
         let answers = answers.into();

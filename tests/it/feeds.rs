@@ -470,7 +470,7 @@ async fn a_lost_submission_that_matches_several_feeds_waits_for_a_person() {
         assert_eq!(batch.line.stage, "held", "{batch:?}");
         let needs = batch.line.needs.clone().unwrap();
         assert_eq!(world.events("batch").len(), 1);
-        let more = "AmazonCaptureId\n".to_owned() + &planted(&world, "paid-").join("\n");
+        let more = "AmazonCaptureId\n".to_owned() + &*planted(&world, "paid-").join("\n");
         let waiting = one(&world, "GetCaptureDetails", &more).await;
         world.pass_hours(1.0).await;
         assert_eq!(stage(&world, &waiting).await, "new", "no other may leave while one is in doubt");
@@ -498,7 +498,7 @@ async fn a_missing_document_blocks_its_batch_is_reported_and_delays_no_other() {
     let gone = one(&world, "Capture", &captures(&world, 1)).await;
     let path = world.folder.path().join(format!("store/batches/account-uk/{gone}.xml"));
     std::fs::remove_file(path).unwrap();
-    let rows = "AmazonCaptureId\n".to_owned() + &planted(&world, "paid-").join("\n");
+    let rows = "AmazonCaptureId\n".to_owned() + &*planted(&world, "paid-").join("\n");
     let other = one(&world, "GetCaptureDetails", &rows).await;
     world.pass_hours(3.0).await;
     assert_eq!(stage(&world, &other).await, "finished");

@@ -10,7 +10,7 @@ mod bugs;
 
 /// Which rooms each room may name. A room that is not listed is refused.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("access", &[]),
+    ("access", &["text"]),
     ("clock", &["time"]),
     ("secret", &["text"]),
     ("delimited", &[]),
@@ -127,6 +127,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "delimited",
         ],
     ),
+    ("dashboard", &["access", "control", "payments", "store", "text"]),
     (
         "config",
         &[
@@ -175,6 +176,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reports",
             "control",
             "config",
+            "dashboard",
         ],
     ),
     (

@@ -23,6 +23,7 @@ mod calls;
 mod calls_random;
 mod canary;
 mod clocks;
+mod dashboard;
 mod demo;
 mod docs;
 mod events;

@@ -114,7 +114,8 @@ pub fn install(source: &Path, folder: &Path, package: &str) -> Result<(), String
     let lock = source.join("package-lock.json");
     let is_installed = folder.join("node_modules").join(package).is_dir()
         && std::fs::read(&lock).ok() == std::fs::read(folder.join("package-lock.json")).ok();
-    for file in ["package.json", "package-lock.json", "run.js"] {
+    let files = ["package.json", "package-lock.json", "run.js"];
+    for file in files.into_iter().filter(|file| source.join(file).exists()) {
         std::fs::copy(source.join(file), folder.join(file)).map_err(|error| error.to_string())?;
     }
     if is_installed {

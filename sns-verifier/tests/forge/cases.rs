@@ -541,7 +541,7 @@ fn certificates(table: &mut Table) {
             world.issue(&usual(), &world.not_for_certificates, &[&world.not_for_certificates])
         }),
         ("authority as a leaf", "certificate_usage", by_intermediate(Leaf { is_ca: true, ..usual() })),
-        ("issuer first", "certificate_usage", world.intermediate.pem() + &world.genuine_pem()),
+        ("issuer first", "certificate_usage", world.intermediate.pem() + &*world.genuine_pem()),
         ("not for servers", "certificate_usage", {
             by_intermediate(Leaf { purposes: vec![ExtendedKeyUsagePurpose::ClientAuth], ..usual() })
         }),

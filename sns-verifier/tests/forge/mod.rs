@@ -320,7 +320,7 @@ impl World {
     /// The leaf for the genuine key, and its issuers.
     pub fn issue(&self, leaf: &Leaf, issuer: &Authority, others: &[&Authority]) -> String {
         let certificate = leaf.params().signed_by(&self.key.public, issuer).unwrap();
-        others.iter().fold(certificate.pem(), |pem, other| pem + &other.pem())
+        others.iter().fold(certificate.pem(), |pem, other| pem + &*other.pem())
     }
 
     pub fn issue_by_intermediate(&self, leaf: &Leaf) -> String {
@@ -340,20 +340,20 @@ impl World {
     pub fn issue_raw(&self, length: usize, exponent: u8) -> String {
         let certificate =
             Leaf::default().params().signed_by(&raw_key(length, exponent), &self.intermediate).unwrap();
-        certificate.pem() + &self.intermediate.pem()
+        certificate.pem() + &*self.intermediate.pem()
     }
 
     pub fn issue_elliptic(&self) -> String {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let certificate = Leaf::default().params().signed_by(&key, &self.intermediate).unwrap();
-        certificate.pem() + &self.intermediate.pem()
+        certificate.pem() + &*self.intermediate.pem()
     }
 
     /// A leaf that is signed by the genuine leaf as if that were an authority.
     pub fn issued_by_leaf(&self) -> String {
         let issuer = rcgen::Issuer::new(Leaf::default().params(), &self.key.public);
         let certificate = Leaf::default().params().signed_by(&self.other_key.public, &issuer).unwrap();
-        certificate.pem() + &self.genuine_pem()
+        certificate.pem() + &*self.genuine_pem()
     }
 }
 

@@ -20,7 +20,7 @@ impl Service {
             self.audit.refused(caller, name, verb.subject(), needed).await;
             return Err(problem);
         }
-        let actor = caller.actor();
+        let (actor, verb) = (caller.actor(), verb.asked_by(caller));
         if !V::SPEC.is_audited() {
             return verb.answer(self, &actor).await;
         }
@@ -72,6 +72,11 @@ impl Service {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// What a caller may do at this moment.
+    pub fn role_of(&self, caller: &Caller) -> Role {
+        self.rooms().access.role_of(caller)
     }
 
     /// One page of the audit log, newest first.

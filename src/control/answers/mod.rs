@@ -9,6 +9,8 @@ mod audit;
 mod backlog;
 mod batches;
 mod calls;
+mod dashboard;
+mod declines;
 mod enrol;
 mod events;
 mod metrics;

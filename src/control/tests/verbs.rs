@@ -21,6 +21,7 @@ fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
     }
     let written = [
         include_str!("../verbs/table.rs"),
+        include_str!("../verbs/dashboard.rs"),
         include_str!("../verbs/operations.rs"),
         include_str!("../verbs/enrol.rs"),
         include_str!("../verbs/notifications.rs"),

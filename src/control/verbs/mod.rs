@@ -6,6 +6,7 @@
 //! A request is its verb: a value of the type that implements [`Verb`]. The client writes it; the routes read it and
 //! answer it. A command without a daemon answers it in its own process.
 
+mod dashboard;
 mod enrol;
 mod events;
 mod form;
@@ -266,6 +267,12 @@ pub trait Verb: Serialize + DeserializeOwned + ToSchema + Send + 'static {
     /// The revision of the object that an answer shows, if it shows one.
     fn revision(_answer: &Self::Answer) -> Option<u64> {
         None
+    }
+
+    /// The same request, with its caller, for the few that need to know.
+    #[must_use]
+    fn asked_by(self, _caller: &Caller) -> Self {
+        self
     }
 
     /// Carries it out. Call it through [`Service::carry_out`], which checks the role. `actor` is the caller as recorded

@@ -1,7 +1,7 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
 //! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in
 //! `notifications`, silences and routing in `silences`, events in `events`, reports in `reports`, the stream of live events in
-//! `stream`.)
+//! `stream`, what only the dashboard asks in `dashboard`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
@@ -40,6 +40,10 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<ChannelCheck>(),
     Entry::of::<StatusRequest>(),
     Entry::of::<AccountsRequest>(),
+    Entry::of::<TodayRequest>(),
+    Entry::of::<DashboardLink>(),
+    Entry::of::<DeclineList>(),
+    Entry::of::<DeclineDone>(),
     Entry::of::<AlertsRequest>(),
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
@@ -52,6 +56,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<EventsRedeliver>(),
     Entry::of::<EventsTest>(),
     Entry::of::<EventsEnable>(),
+    Entry::of::<FiguresRequest>(),
     Entry::of::<ReportRequest>(),
     Entry::of::<ReportList>(),
     Entry::of::<ReportFileRequest>(),

@@ -4,6 +4,7 @@ mod days;
 mod figures;
 mod money;
 mod printing;
+mod published;
 mod revisions;
 mod workbook;
 

@@ -299,6 +299,22 @@ impl Queue {
         })
     }
 
+    /// How many objects that are moving and wait for a poll are younger than each bound (in seconds, rising) and not
+    /// younger than the one before it; the last number is that of the older ones. Checks all of them.
+    pub(crate) fn moving_ages(&self, now: Timestamp, bounds_s: &[u64]) -> Vec<u64> {
+        let begins = |bound: &u64| {
+            let bound = i64::try_from(*bound).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+            nanoseconds(now).saturating_sub(bound)
+        };
+        let begins: Vec<i64> = bounds_s.iter().map(begins).collect();
+        let mut counts = vec![0; begins.len() + 1];
+        let queues = self.accounts.values().flat_map(HashMap::values);
+        for made_at in queues.flat_map(|queues| queues.ordinary.values()).filter(|at| **at != NOT_MOVING) {
+            counts[begins.iter().take_while(|begins| made_at <= *begins).count()] += 1;
+        }
+        counts
+    }
+
     /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Checks all of
     /// them.
     pub(crate) fn oldest_moving(&self) -> Option<(ObjectRef, Timestamp)> {

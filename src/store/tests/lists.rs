@@ -104,6 +104,19 @@ async fn the_oldest_moving_object_is_known() {
 }
 
 #[tokio::test]
+async fn moving_objects_are_counted_by_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for (id, seconds) in [("A1", 99), ("A2", 91), ("A3", 90), ("A4", 50), ("A5", 0), ("A6", 0)] {
+        enrol(&store, id, at(seconds)).await;
+    }
+    assert_eq!(store.moving_ages(at(100), &[10, 50]).await, Ok(vec![2, 1, 3]));
+    move_to(&store, "A6", "Authorized", Phase::Resting, at(100), Some(at(900))).await;
+    assert_eq!(store.moving_ages(at(100), &[10, 50]).await, Ok(vec![2, 1, 2]));
+    assert_eq!(store.moving_ages(at(-100), &[]).await, Ok(vec![5]), "a clock that was set back");
+}
+
+#[tokio::test]
 async fn transitions_are_given_by_time_in_pages() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;

@@ -1,0 +1,342 @@
+//! Pages, sessions and forms on a real store.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use tower_service::Service as _;
+
+use super::pages;
+use crate::access::users::own_uid;
+use crate::access::{Access, Caller, Grant, Grantee, Role};
+use crate::control::Service;
+use crate::control::messages::{AuditOutcome, AuditRequest, DashboardLink, DashboardRole, Enrol};
+use crate::control::test_service::{Fixture, alert, service_in, settle, with_alerts};
+use crate::store::{OwedAlert, Store};
+use crate::text::is_harmful;
+
+const PATHS: [&str; 9] =
+    ["/", "/objects", "/declines", "/alerts", "/accounts", "/reports", "/batches", "/calls", "/audit"];
+const OBJECT: &str = "/objects/shop/charge/S01-1-1-C1";
+
+struct Desk {
+    _folder: tempfile::TempDir,
+    service: Service,
+    store: Store,
+    router: Router,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The secret that the forms of this page send.
+    fn csrf(&self) -> String {
+        let (_, rest) = self.text.split_once("name=\"csrf\" value=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+impl Desk {
+    async fn open() -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        let uid = own_uid().unwrap();
+        let grant = Grant { role: Role::Operate, to: Grantee::User(uid), written: uid.to_string() };
+        let fixture = Fixture { access: Some(Access { grants: vec![grant] }), ..Fixture::default() };
+        let (service, store) = service_in(&folder.path().join("store"), fixture).await;
+        Desk { _folder: folder, router: pages(service.clone()), service, store }
+    }
+
+    async fn enrol(&self, reference: &str) {
+        let line = serde_json::json!({"id": "S01-1-1-C1", "reference": reference}).to_string();
+        let request = crate::control::enrolment_request::from_json(line.as_bytes(), 1).unwrap();
+        let results = self.service.carry_out(Enrol::from(vec![request]), &me()).await.unwrap();
+        assert_eq!(results[0].reason, None);
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let answer = self.router.clone().call(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str, cookie: &str) -> Answer {
+        self.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, cookie: &str, fields: &str) -> Answer {
+        let request = Request::post(path)
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
+    }
+
+    /// The path and query of a new link.
+    async fn link(&self, role: DashboardRole) -> String {
+        let request = DashboardLink { role: Some(role), ..DashboardLink::default() };
+        let linked = self.service.carry_out(request, &me()).await.unwrap();
+        linked.url.strip_prefix("http://127.0.0.1:8490").unwrap().to_owned()
+    }
+
+    /// A new session's cookie.
+    async fn sign_in(&self, role: DashboardRole) -> String {
+        let answer = self.get(&self.link(role).await, "").await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"));
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+}
+
+fn me() -> Caller {
+    Caller { uid: own_uid(), name: Some("alice".to_owned()), ..Caller::default() }
+}
+
+#[tokio::test]
+async fn without_a_session_there_is_only_the_way_to_get_one() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    for path in PATHS.into_iter().chain([OBJECT, "/reports/2026-01-14/manifest.json", "/batches/x"]) {
+        for cookie in ["", "reconciled_session=", "reconciled_session=0000"] {
+            let answer = desk.get(path, cookie).await;
+            assert_eq!(answer.status, 401, "{path}");
+            assert!(answer.text.contains("reconciled dashboard") && !answer.text.contains("S01"), "{path}");
+        }
+    }
+    for path in ["/do/poll", "/do/forget", "/do/decline", "/logout"] {
+        assert_eq!(desk.post(path, "", "csrf=x").await.status, 401, "{path}");
+    }
+    assert_eq!(desk.get("/assets/app.css", "").await.status, 200);
+    let script = desk.get("/assets/app.js", "").await;
+    assert_eq!((script.status, script.header("content-type")), (200, "text/javascript; charset=utf-8"));
+    let known = Request::get("/assets/app.js").header("if-none-match", script.header("etag"));
+    assert_eq!(desk.send(known.body(Body::empty()).unwrap()).await.status, 304);
+    assert_eq!(desk.get("/nowhere", "").await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_works_once_and_for_a_minute_and_its_secret_leaves_the_address() {
+    let desk = Desk::open().await;
+    let link = desk.link(DashboardRole::Read).await;
+    let ahead = Request::head(&link).body(Body::empty()).unwrap();
+    assert_eq!(desk.send(ahead).await.status, 401, "a preview does not use it up");
+    let opened = desk.get(&link, "").await;
+    assert_eq!((opened.status, opened.header("location")), (303, "/"));
+    let cookie = opened.header("set-cookie");
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let again = desk.get(&link, "").await;
+    assert_eq!(again.status, 401);
+    assert!(again.text.contains("used already") && again.header("set-cookie").is_empty());
+    let late = desk.link(DashboardRole::Read).await;
+    desk.service.clock().sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(desk.get(&late, "").await.status, 401);
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(desk.get("/", cookie).await.status, 200);
+    desk.service.clock().sleep(std::time::Duration::from_secs(12 * 3600)).await;
+    assert_eq!(desk.get("/", cookie).await.status, 401, "a session ends after twelve hours");
+}
+
+#[tokio::test]
+async fn every_page_may_load_only_what_is_its_own() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    with_alerts(&desk.store).await;
+    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    for path in PATHS.into_iter().chain([OBJECT]) {
+        let answer = desk.get(path, &cookie).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(part) && !policy.contains("unsafe"), "{policy}");
+        }
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        // Nothing that the policy would refuse, and nothing from elsewhere.
+        for part in [" style=", " onclick=", "<style", "javascript:", "src=\"http", "href=\"http"] {
+            assert!(!answer.text.contains(part), "{path} has {part}");
+        }
+        for part in ["<main id=\"main\"", "aria-current=\"page\"", "class=\"skip\"", "lang=\"en\""] {
+            assert!(answer.text.contains(part), "{path} lacks {part}");
+        }
+    }
+    assert_eq!(desk.get("/objects?q=S09-1-1-C9", &cookie).await.status, 404);
+    assert_eq!(desk.get("/objects?q=a/b/c/d", &cookie).await.status, 400);
+    let found = desk.get("/objects?q=S01-1-1-C1", &cookie).await;
+    assert_eq!((found.status, found.header("location")), (303, OBJECT));
+    assert_eq!(desk.get("/objects?cursor=nonsense", &cookie).await.status, 400);
+    assert_eq!(desk.get("/reports/2026-01-14/..%2Fstore", &cookie).await.status, 404);
+}
+
+#[tokio::test]
+async fn hostile_text_is_text() {
+    let desk = Desk::open().await;
+    let hostile = format!("<script>alert(1)</script>\"'>&\u{202e}\u{200b}{}", "x".repeat(10_000));
+    desk.enrol("A-1").await;
+    let mut bad = alert("declined/<script>\"'", "shop/charge/S01-1-1-C1");
+    for text in [&mut bad.headline, &mut bad.explanation, &mut bad.advice, &mut bad.where_to_look] {
+        text.clone_from(&hostile);
+    }
+    bad.reason = Some(hostile.clone());
+    bad.merchant_reference = Some(hostile.clone());
+    let owed = OwedAlert { alert: bad, targets: vec!["chat".into()] };
+    desk.store.raise(vec![owed]).await.unwrap();
+    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    let state = "/alerts?state=%3Cscript%3Ealert(1)%3C/script%3E";
+    assert!(!desk.get(state, &cookie).await.text.contains("<script>alert"));
+    for path in ["/", "/declines", "/alerts", OBJECT, "/objects?state=%22%3E%3Cscript%3Ealert(1)"] {
+        let answer = desk.get(path, &cookie).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text.contains("<script>alert"), "{path}");
+        assert!(!answer.text.chars().any(|letter| is_harmful(letter) && letter != '\n'), "{path}");
+    }
+    let shown = desk.get("/declines", &cookie).await.text;
+    assert!(shown.contains("\\u{202e}") && shown.contains(&"x".repeat(10_000)), "it is shown, as text");
+    assert!(!shown.contains("value=\"declined/<"), "also where it is an attribute");
+}
+
+#[tokio::test]
+async fn a_form_changes_something_only_with_the_secret_of_its_own_session() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    let (cookie, other) =
+        (desk.sign_in(DashboardRole::Operate).await, desk.sign_in(DashboardRole::Operate).await);
+    let (own, foreign) = (desk.get(OBJECT, &cookie).await.csrf(), desk.get(OBJECT, &other).await.csrf());
+    assert_ne!(own, foreign);
+    let form = |csrf: &str| format!("csrf={csrf}&object=shop%2Fcharge%2FS01-1-1-C1&back=%2Fobjects");
+    for csrf in ["", "x", &foreign] {
+        assert_eq!(desk.post("/do/forget", &cookie, &form(csrf)).await.status, 403, "{csrf}");
+    }
+    let json =
+        Request::post("/do/forget").header("cookie", &cookie).header("content-type", "application/json");
+    assert_eq!(desk.send(json.body(Body::from(form(&own))).unwrap()).await.status, 400);
+    let large = format!("{}&x={}", form(&own), "x".repeat(70_000));
+    assert_eq!(desk.post("/do/forget", &cookie, &large).await.status, 400);
+    assert_eq!(desk.get(OBJECT, &cookie).await.status, 200, "nothing has happened yet");
+    let done = desk.post("/do/forget", &cookie, &form(&own)).await;
+    assert_eq!((done.status, done.header("location")), (303, "/objects?said=forgotten"));
+    assert_eq!(desk.get(OBJECT, &cookie).await.status, 404);
+    assert!(desk.get("/objects?said=forgotten", &cookie).await.text.contains("It is no longer watched."));
+    let log = desk.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    let forgotten = log.iter().find(|entry| entry.verb == "forget").unwrap();
+    assert_eq!((forgotten.name.as_deref(), forgotten.outcome), (Some("alice"), AuditOutcome::Done));
+}
+
+#[tokio::test]
+async fn the_role_read_sees_all_and_changes_nothing() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    with_alerts(&desk.store).await;
+    let cookie = desk.sign_in(DashboardRole::Read).await;
+    let mut csrf = String::new();
+    for path in PATHS.into_iter().chain([OBJECT]) {
+        let answer = desk.get(path, &cookie).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text.contains("action=\"/do/"), "{path} has a button");
+        csrf = answer.csrf();
+    }
+    for (path, fields) in [
+        ("/do/poll", "object=S01-1-1-C1"),
+        ("/do/accept", "object=S01-1-1-C1"),
+        ("/do/forget", "object=S01-1-1-C1"),
+        ("/do/acknowledge", "key=declined/1"),
+        ("/do/decline", "key=declined/1&done=yes"),
+        ("/do/end-silence", "number=1"),
+    ] {
+        let answer = desk.post(path, &cookie, &format!("csrf={csrf}&{fields}")).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.text.contains("get another link"), "{}", answer.text);
+    }
+    let log = desk.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    assert!(log.iter().any(|entry| entry.verb == "forget" && entry.outcome == AuditOutcome::Refused));
+    assert_eq!(desk.get(OBJECT, &cookie).await.status, 200);
+    let out = desk.post("/logout", &cookie, &format!("csrf={csrf}")).await;
+    assert!(out.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(desk.get("/", &cookie).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_form_returns_to_a_page_of_the_dashboard_and_to_no_other_site() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    let csrf = desk.get("/", &cookie).await.csrf();
+    for (back, location) in [
+        ("%2Fobjects%3Fshow%3Dall", "/objects?show=all&said=polled"),
+        ("%2Fobjects%3Fsaid%3Daccepted%26show%3Dall", "/objects?show=all&said=polled"),
+        ("%2F%2Fevil.example", "/?said=polled"),
+        ("https%3A%2F%2Fevil.example", "/?said=polled"),
+        ("%2F%5Cevil.example", "/?said=polled"),
+        ("%2Fx%0D%0Aset-cookie%3Aa", "/?said=polled"),
+        ("", "/?said=polled"),
+    ] {
+        let form = format!("csrf={csrf}&object=S01-1-1-C1&back={back}");
+        assert_eq!(desk.post("/do/poll", &cookie, &form).await.header("location"), location);
+    }
+}
+
+#[tokio::test]
+async fn a_decline_is_taken_done_and_back_on_the_list() {
+    let desk = Desk::open().await;
+    desk.enrol("A-1").await;
+    let owed =
+        |key: &str| OwedAlert { alert: alert(key, "shop/charge/S01-1-1-C1"), targets: vec!["chat".into()] };
+    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", vec![owed("declined/1")]).await;
+    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    let page = desk.get("/declines", &cookie).await;
+    for part in ["14.00 EUR", "HardDeclined", "Ask for another payment method.", "nobody has taken it", "A-1"]
+    {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
+    let csrf = page.csrf();
+    let form = |fields: &str| format!("csrf={csrf}&key=declined%2F1&back=%2Fdeclines&{fields}");
+    desk.post("/do/acknowledge", &cookie, &form("as=taken")).await;
+    let taken = desk.get("/declines?said=taken", &cookie).await.text;
+    assert!(
+        taken.contains("taken by") && taken.contains("You have taken it") && !taken.contains("I take it")
+    );
+    desk.post("/do/decline", &cookie, &form("done=yes")).await;
+    assert!(desk.get("/declines", &cookie).await.text.contains("None. Nobody has to do anything"));
+    let all = desk.get("/declines?show=all", &cookie).await.text;
+    assert!(all.contains("done by") && all.contains("Not done after all"));
+    desk.post("/do/decline", &cookie, &form("done=no")).await;
+    assert!(desk.get("/declines", &cookie).await.text.contains("14.00 EUR"));
+    let unknown = format!("csrf={csrf}&key=nothing&done=yes");
+    assert_eq!(desk.post("/do/decline", &cookie, &unknown).await.status, 404);
+    let overview = desk.get("/", &cookie).await.text;
+    for part in ["Declined today", "14.00 EUR", "Declines to deal with", "Charge declined", "HardDeclined"] {
+        assert!(overview.contains(part), "{part}: {overview}");
+    }
+    let object = desk.get(OBJECT, &cookie).await.text;
+    for part in ["Declined", "Timeline", "chargeId", "req-1", "Poll now", "Stop watching it"] {
+        assert!(object.contains(part), "{part}: {object}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_does_not_outlast_the_grant_of_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Fixture { access: Some(Access::default()), ..Fixture::default() };
+    let (service, _store) = service_in(folder.path(), fixture).await;
+    let stranger = Caller { uid: Some(4_242), ..Caller::default() };
+    let refused = service.carry_out(DashboardLink::default(), &stranger).await.unwrap_err();
+    assert_eq!(refused.cause.status(), 403);
+    // Somebody who had a grant when the link was made.
+    let sessions = service.sessions.clone().unwrap();
+    let now = service.clock().monotonic();
+    let link = sessions.link(&stranger, Role::Operate, now).unwrap();
+    let cookie = sessions.open(&link, now).unwrap().unwrap();
+    let request = Request::get("/").header("cookie", format!("reconciled_session={cookie}"));
+    let answer = pages(service).call(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 403);
+}
