@@ -11,11 +11,19 @@ use super::reply::plain;
 use crate::text::hex;
 
 pub(super) async fn style(headers: HeaderMap) -> Response {
-    asset(&headers, "text/css; charset=utf-8", include_str!("../../templates/dashboard/app.css"))
+    asset(
+        &headers,
+        "text/css; charset=utf-8",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/dashboard/app.css")),
+    )
 }
 
 pub(super) async fn script(headers: HeaderMap) -> Response {
-    asset(&headers, "text/javascript; charset=utf-8", include_str!("../../templates/dashboard/app.js"))
+    asset(
+        &headers,
+        "text/javascript; charset=utf-8",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/dashboard/app.js")),
+    )
 }
 
 /// The browser keeps it and asks whether it is still the same.

@@ -68,6 +68,8 @@ struct ListPage {
     accounts: Vec<String>,
     kinds: Vec<String>,
     rows: Vec<Row>,
+    /// How many objects match, on all pages.
+    total: String,
     pager: Pager,
 }
 
@@ -82,8 +84,14 @@ pub(super) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
         return Ok(response);
     }
     let now = visitor.pages.service.clock().now();
-    let listing = visitor.ask(request(&query)?).await?;
+    let request = request(&query)?;
     let status = visitor.ask(StatusRequest {}).await?;
+    let total = matching(&status.counts, &request);
+    // Looking through a million objects for none would take long.
+    let listing = match total {
+        0 => Listing { items: Vec::new(), next_cursor: None },
+        _ => visitor.ask(request).await?,
+    };
     let mut kinds: Vec<String> = status.counts.iter().map(|count| count.kind.to_string()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -96,6 +104,7 @@ pub(super) async fn list(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
         accounts: status.health.accounts.iter().map(|account| account.name.to_string()).collect(),
         kinds,
         rows: listing.items.iter().map(|object| row(object, now)).collect(),
+        total: view::grouped(total),
         pager: Pager::new("/objects", &fields, &query.cursor, listing.next_cursor),
         query,
     };
@@ -124,6 +133,19 @@ fn request(query: &ListQuery) -> Result<ListRequest, Problem> {
         _ => request.finished = Some(false),
     }
     Ok(request)
+}
+
+/// How many objects match, by the counters that the store keeps.
+fn matching(counts: &[Count], request: &ListRequest) -> u64 {
+    let matches = |count: &&Count| {
+        request.account.as_ref().is_none_or(|account| count.account == *account)
+            && request.kind.as_ref().is_none_or(|kind| count.kind == *kind)
+            && request.phase.is_none_or(|phase| count.phase == phase)
+            && request.state.as_ref().is_none_or(|state| count.state.as_ref() == Some(state))
+            && request.quarantined.is_none_or(|quarantined| count.quarantined == quarantined)
+            && request.finished.is_none_or(|finished| count.finished == finished)
+    };
+    counts.iter().filter(matches).map(|count| count.number).sum()
 }
 
 fn row(object: &WatchedObject, now: Timestamp) -> Row {

@@ -21,7 +21,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 
 /// The charts show this many days before today.
-const DAYS: i64 = 30;
+const DAYS: u16 = 30;
 /// The most open declines on this page.
 const DECLINES: usize = 3;
 /// Above this many accounts, only those with the lowest quota are shown.
@@ -105,7 +105,7 @@ struct OutboxLine {
 pub(super) async fn page(visitor: Visitor) -> Result<Response, Failure> {
     let status = visitor.ask(StatusRequest {}).await?;
     let today = visitor.ask(TodayRequest {}).await?;
-    let reports = visitor.ask(FiguresRequest { limit: Some(DAYS.unsigned_abs() as usize) }).await?;
+    let reports = visitor.ask(FiguresRequest { limit: Some(DAYS.into()) }).await?;
     let mut declines = visitor.ask(DeclineList::default()).await?;
     let are_more_declines = declines.items.len() > DECLINES || declines.next_cursor.is_some();
     declines.items.truncate(DECLINES);
@@ -151,7 +151,7 @@ fn days(environment: &str, today: &Today, reports: &[FiguresDay]) -> Vec<(Date, 
     let of = |figures: &BTreeMap<String, DayFigures>| figures.get(environment).cloned().unwrap_or_default();
     let published: BTreeMap<Date, DayFigures> =
         reports.iter().map(|day| (day.date, of(&day.figures))).collect();
-    let before = (1..=DAYS).rev().filter_map(|days| today.date.checked_sub(days.days()).ok());
+    let before = (1..=i64::from(DAYS)).rev().filter_map(|days| today.date.checked_sub(days.days()).ok());
     let mut days: Vec<_> = before.map(|date| (date, published.get(&date).cloned())).collect();
     days.push((today.date, Some(of(&today.figures))));
     days
