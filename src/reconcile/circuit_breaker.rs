@@ -74,6 +74,13 @@ pub enum Transition {
     },
 }
 
+impl Transition {
+    /// Whether it begins a refusal.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Transition::AccountRefused { .. } | Transition::KindRefused { .. })
+    }
+}
+
 /// An object that may be polled.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
