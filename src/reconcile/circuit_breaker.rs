@@ -75,9 +75,9 @@ pub enum Transition {
 }
 
 impl Transition {
-    /// Whether it begins a refusal.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Transition::AccountRefused { .. } | Transition::KindRefused { .. })
+    /// Whether it ends a refusal.
+    pub fn is_acceptance(&self) -> bool {
+        matches!(self, Transition::AccountAccepted { .. } | Transition::KindAccepted { .. })
     }
 }
 

@@ -349,9 +349,11 @@ impl Reconcile {
     async fn report(&self, account: &Account, polled: Polled) -> Result<(), StoreError> {
         let now = self.clock.now();
         let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
-        // A beginning is stored before it is raised, and an end after that: a process that is killed in between repeats
-        // it under the same key.
-        if polled.transitions.iter().any(Transition::is_refusal) {
+        let has_ended =
+            polled.no_success_since.is_some() || polled.transitions.iter().any(Transition::is_acceptance);
+        // A beginning is stored before it is raised, and an end after that: if the process is killed in between, the
+        // next one raises it again under the same key.
+        if !polled.transitions.is_empty() && !has_ended {
             self.remember(account).await?;
         }
         for transition in &polled.transitions {
@@ -364,7 +366,7 @@ impl Reconcile {
             tracing::info!(account = %account.name, %since, "requests succeed again");
             self.raise(account, notice.success_again(since)).await?;
         }
-        if !polled.transitions.is_empty() || polled.no_success_since.is_some() {
+        if has_ended {
             self.remember(account).await?;
         }
         let mut pulling = futures_util::stream::iter(polled.pulled_in)
