@@ -25,6 +25,33 @@ pub struct Condition {
     pub is_repetition: bool,
 }
 
+impl Condition {
+    /// Whether its key ends with the time of its beginning. It is then also the key of the alert that began it.
+    pub fn is_timed(&self) -> bool {
+        !matches!(self.name, "service-status" | "notifications-silent")
+    }
+
+    /// Whether it is about the machine or a target, whichever account its alerts name.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self.name, "clock-wrong" | "disk-low" | "report-failed" | "target-silent")
+    }
+
+    /// Whether its alert ends the condition of this key: the same one, or by a new beginning an earlier one whose end
+    /// was lost.
+    pub fn ends(&self, key: &str) -> bool {
+        let is_same = key == self.key;
+        let is_earlier = || key.strip_prefix(self.stem()).is_some_and(|time| !time.contains('/'));
+        if self.is_over { is_same } else { !is_same && self.is_timed() && is_earlier() }
+    }
+
+    /// What begins the keys of all conditions that its alert may end.
+    pub fn stem(&self) -> &str {
+        let end =
+            if self.is_over { self.key.len() } else { self.key.rfind('/').map_or(0, |slash| slash + 1) };
+        &self.key[..end]
+    }
+}
+
 /// Stands at the end of the key of an alert which ends a condition that has only one kind of alerts.
 const ENDED: &str = "/ended";
 /// Stands before the number of a repetition.
@@ -149,6 +176,28 @@ mod tests {
             assert_eq!(of(&about(event, "shop-de/1")), None);
         }
         assert_eq!(of(&about(AlertKind::NotificationsSilent, "unsubscribed/shop-de/9")), None);
+    }
+
+    #[test]
+    fn a_new_beginning_ends_earlier_ones_of_the_same_and_nothing_else() {
+        let since = |subject: &str, day: u8| format!("{subject}2026-01-{day:02}T09:30:00Z");
+        let begun = |kind, occasion: &str| of(&about(kind, occasion)).unwrap();
+        let refused = begun(AlertKind::CredentialsRefused, &since("shop-de/", 15));
+        for (ended, ends) in [
+            (since("credentials-refused/shop-de/", 14), true),
+            (since("credentials-refused/shop-de/", 15), false),
+            (since("credentials-refused/shop-de/charge/", 14), false),
+            (since("credentials-refused/shop-de-2/", 14), false),
+            (since("no-success/shop-de/", 14), false),
+        ] {
+            assert_eq!(refused.ends(&ended), ends, "{ended}");
+        }
+        let disk = begun(AlertKind::DiskLow, &since("", 15));
+        assert!(disk.ends(&since("disk-low/", 14)) && disk.is_of_machine() && !refused.is_of_machine());
+        let silent = begun(AlertKind::NotificationsSilent, &since("shop-de/charge/", 15));
+        assert!(!silent.ends("notifications-silent/shop-de/refund") && !silent.ends(&silent.key));
+        let accepted = begun(AlertKind::CredentialsAccepted, &since("shop-de/", 15));
+        assert!(accepted.ends(&refused.key) && !accepted.ends(&since("credentials-refused/shop-de/", 14)));
     }
 
     #[test]

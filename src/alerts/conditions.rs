@@ -1,9 +1,10 @@
-//! The conditions that last now, as far as any target was or will be told of them.
+//! The conditions that last now, as far as alerts report them.
 //!
 //! Owns: what is stored about them: one document for each account. Must never know: any target, when an alert is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct Known {
     /// Since when it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Timestamp>,
+    /// The key of the alert that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
 }
 
 /// Begins the names under which they are stored; the account's name follows.
@@ -46,6 +50,8 @@ fn silent_target(key: &str) -> Option<&str> {
 pub struct Conditions {
     store: Store,
     accounts: BTreeMap<AccountName, BTreeMap<String, Known>>,
+    /// The accounts about which more is known than is stored.
+    changed: BTreeSet<AccountName>,
     /// The number of the last repetition by the key of the alert; not stored.
     repeated: BTreeMap<String, i64>,
 }
@@ -74,60 +80,68 @@ impl Conditions {
                 Err(error) => tracing::warn!(name, %error, "it is ignored"),
             }
         }
-        Ok(Conditions { store, accounts, repeated: BTreeMap::new() })
+        Ok(Conditions { store, accounts, changed: BTreeSet::new(), repeated: BTreeMap::new() })
     }
 
-    /// Notes that a condition began, durably. The time since when it lasts stays if it has begun already.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn begin(&mut self, condition: &Condition, alert: &Alert) -> Result<(), StoreError> {
-        let of = self.accounts.entry(alert.account.clone()).or_default();
-        let known = of.get(&condition.key);
-        if known.is_some_and(|known| known.alert == alert.key || known.since > alert.found_at) {
-            return Ok(());
-        }
-        let since = known.filter(|known| known.over.is_none()).map_or(alert.found_at, |known| known.since);
-        let (name, key) = (condition.name.to_owned(), alert.key.clone());
-        of.insert(condition.key.clone(), Known { name, alert: key, since, over: None });
-        self.write(&alert.account, alert.found_at).await
-    }
-
-    /// Notes that a condition is over, durably. Its entry, if its beginning is known.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn end(&mut self, condition: &Condition, alert: &Alert) -> Result<Option<Known>, StoreError> {
+    /// Applies an alert that begins or ends a condition. To be called in the order in which alerts were raised: their
+    /// times are not compared, because clocks are set back.
+    pub fn learn(&mut self, condition: &Condition, alert: &Alert) {
         // A condition of the machine is filed under the account that was the first one when it began.
-        let found =
-            self.accounts.iter_mut().find_map(|(account, of)| Some((account, of.get_mut(&condition.key)?)));
-        // An older end says nothing about a condition that has begun again.
-        let found = found.filter(|(_, known)| known.since <= alert.found_at);
-        let Some((account, known)) = found else { return Ok(None) };
-        if known.over.is_some() {
-            return Ok(Some(known.clone()));
+        let filed = match condition.is_of_machine() {
+            true => self.accounts.keys().cloned().collect(),
+            false => vec![alert.account.clone()],
+        };
+        for account in filed {
+            let Some(of) = self.accounts.get_mut(&account) else { continue };
+            let stem = condition.stem();
+            let near = of.range_mut(stem.to_owned()..).take_while(|(key, _)| key.starts_with(stem));
+            for (_, known) in near.filter(|(key, known)| known.over.is_none() && condition.ends(key)) {
+                (known.over, known.ended_by) = (Some(alert.found_at), Some(alert.key.clone()));
+                self.changed.insert(account.clone());
+            }
         }
-        known.over = Some(alert.found_at);
-        let (account, known) = (account.clone(), known.clone());
-        self.write(&account, alert.found_at).await?;
-        Ok(Some(known))
+        if condition.is_over {
+            return;
+        }
+        let of = self.accounts.entry(alert.account.clone()).or_default();
+        let lasting = of.get(&condition.key).filter(|known| known.over.is_none());
+        let since = lasting.map_or(alert.found_at, |known| known.since);
+        let (name, key) = (condition.name.to_owned(), alert.key.clone());
+        let known = Known { name, alert: key, since, over: None, ended_by: None };
+        of.insert(condition.key.clone(), known);
+        self.changed.insert(alert.account.clone());
     }
 
-    /// Whether a condition is known to be over.
-    pub fn is_over(&self, key: &str) -> bool {
-        self.accounts.values().filter_map(|of| of.get(key)).any(|known| known.over.is_some())
+    /// Stores what was learned. Until then, a restart learns it again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn save(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let mut texts = Vec::new();
+        for account in std::mem::take(&mut self.changed) {
+            let of = self.accounts.entry(account.clone()).or_default();
+            of.retain(|_, known| known.over.is_none_or(|over| later(over, REMEMBERED_FOR) > now));
+            let text = serde_json::to_string(of).expect("conditions have text keys only");
+            texts.push((format!("{STORED_AT}{account}"), text));
+        }
+        // At once, so that they share the store's writes.
+        let stored = texts.iter().map(|(name, text)| self.store.remember(name, text));
+        join_all(stored).await.into_iter().collect()
     }
 
-    /// Whether a condition lasts.
-    pub fn lasts(&self, account: &AccountName, key: &str) -> bool {
-        self.lasting().any(|(of, known_key, _)| of == account && known_key == key)
+    /// What is known of the condition that an alert is about.
+    pub fn find(&self, condition: &Condition, alert: &Alert) -> Option<&Known> {
+        let own = self.accounts.get(&alert.account).and_then(|of| of.get(&condition.key));
+        own.or_else(|| self.accounts.values().find_map(|of| of.get(&condition.key)))
     }
 
     /// The conditions that explain an alert. What ended a moment ago still explains it: its consequences need time to
     /// pass.
     pub fn causes_of(&self, alert: &Alert, now: Timestamp) -> Vec<Known> {
         let of = self.accounts.get(&alert.account).into_iter().flatten();
-        let lasts = |known: &Known| known.over.is_none_or(|over| later(over, EXPLAINS_FOR) > now);
+        // An end that is dated ahead came under a clock that was ahead.
+        let is_recent = |over: Timestamp| over <= now && later(over, EXPLAINS_FOR) > now;
+        let lasts = |known: &Known| known.over.is_none_or(is_recent);
         let is_cause = |known: &&Known| lasts(known) && explains(&known.name, &alert.kind);
         of.map(|(_, known)| known).filter(is_cause).cloned().collect()
     }
@@ -155,12 +169,5 @@ impl Conditions {
             }
         }
         due
-    }
-
-    async fn write(&mut self, account: &AccountName, now: Timestamp) -> Result<(), StoreError> {
-        let of = self.accounts.entry(account.clone()).or_default();
-        of.retain(|_, known| known.over.is_none_or(|over| later(over, REMEMBERED_FOR) > now));
-        let Ok(text) = serde_json::to_string(of) else { return Ok(()) };
-        self.store.remember(&format!("{STORED_AT}{account}"), &text).await
     }
 }

@@ -255,6 +255,8 @@ impl Deliverer {
                 break;
             }
             after = page.last().cloned();
+            // All that is in the page was raised by now.
+            self.learn().await?;
             has_acted |= self.hold_back(&mut page, line, state, now).await?;
             page.sort_by_key(|owed| owed.order);
             let mut waiting = Vec::new();

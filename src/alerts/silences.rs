@@ -76,6 +76,11 @@ impl Silence {
         self.begins_at <= now && now < self.end()
     }
 
+    /// Whether it can still end before its time. It may begin later than now, if the clock was set back since.
+    fn can_end(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && now < self.ends_at
+    }
+
     /// Whether it holds an alert back while it is in force. Nothing silences the warning before the end of a silence.
     pub fn holds(&self, candidate: &Candidate<'_>) -> bool {
         let alert = candidate.alert;
@@ -84,13 +89,11 @@ impl Silence {
             && (!self.until_resolved || condition::of(alert).is_some_and(|condition| !condition.is_over))
     }
 
-    /// Whether an alert ends it: a condition is over that it holds back, and that ended while it was in force.
+    /// Whether an alert ends it: a condition is over that it holds back.
     fn is_resolved_by(&self, candidate: &Candidate<'_>) -> bool {
         let alert = candidate.alert;
         let Some(begun) = condition::as_begun(alert) else { return false };
-        self.until_resolved
-            && alert.found_at >= self.begins_at
-            && self.matchers.refusal(&Candidate { alert: &begun, ..*candidate }).is_none()
+        self.until_resolved && self.matchers.refusal(&Candidate { alert: &begun, ..*candidate }).is_none()
     }
 
     /// When its end is reported.
@@ -187,13 +190,16 @@ impl Silences {
         Ok(active)
     }
 
-    /// Ends those that wait for the end of a condition which an alert reports.
+    /// Ends those that wait for the end of a condition which one of these alerts reports.
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) async fn resolve(&self, candidate: &Candidate<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut silence in self.active(now).await? {
-            if silence.is_resolved_by(candidate) {
+    pub(super) async fn resolve(&self, ends: &[Candidate<'_>], now: Timestamp) -> Result<(), StoreError> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        for mut silence in self.all().await? {
+            if silence.can_end(now) && ends.iter().any(|end| silence.is_resolved_by(end)) {
                 silence.ended = Some(Ended { at: now, by: RESOLVED.to_owned() });
                 self.write(&silence).await?;
             }
@@ -222,7 +228,7 @@ impl Silences {
         let Some(mut silence) = self.all().await?.into_iter().find(|silence| silence.number == number) else {
             return Ok(None);
         };
-        if silence.is_active(now) {
+        if silence.can_end(now) {
             silence.ended = Some(Ended { at: now, by: by.to_owned() });
             self.write(&silence).await?;
         }
@@ -353,7 +359,6 @@ mod tests {
         let routes = routes();
         let refused = Alert::new(AlertKind::CredentialsRefused, "1", Severity::Critical, &account, at(5));
         let accepted = Alert::new(AlertKind::CredentialsAccepted, "1", Severity::Info, &account, at(5));
-        let before = Alert { found_at: earlier(at(0), Duration::from_secs(60)), ..accepted.clone() };
         let until = Silence {
             until_resolved: true,
             ..silence("kinds = ['credentials-refused']\nmin_severity = 'critical'", 60)
@@ -361,7 +366,6 @@ mod tests {
         assert!(until.holds(&routes.candidate(&refused)) && !until.holds(&routes.candidate(&accepted)));
         assert!(until.is_resolved_by(&routes.candidate(&accepted)));
         assert!(!until.is_resolved_by(&routes.candidate(&refused)));
-        assert!(!until.is_resolved_by(&routes.candidate(&before)));
         assert!(!silence("kinds = ['credentials-refused']", 60).is_resolved_by(&routes.candidate(&accepted)));
         assert!(!until.holds(&routes.candidate(&alert("a/1"))));
     }
@@ -390,6 +394,28 @@ mod tests {
         silences.warn(&routes(), at(46)).await.unwrap();
         let warnings = store.alerts(AlertFilter::default(), None, 100).await.unwrap().items;
         assert_eq!(warnings.len(), 9, "each once");
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_delays_no_early_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { folder: folder.path().to_owned(), ..Options::default() };
+        let (store, _) = Store::open(options, at(0)).await.unwrap();
+        let silences = Silences::new(store.clone());
+        let until = Silence { until_resolved: true, ..silence("kinds = ['no-success']", 600) };
+        for silence in [until.clone(), until] {
+            silences.add(silence).await.unwrap();
+        }
+        let earlier = earlier(at(0), Duration::from_secs(7200));
+        let ended = silences.end(2, "uid:1000", earlier).await.unwrap().unwrap();
+        assert_eq!(ended.ended.map(|ended| ended.by).as_deref(), Some("uid:1000"));
+        let account = "shop-de".parse().unwrap();
+        let over = Alert::new(AlertKind::NoSuccess, "shop-de/1/ended", Severity::Info, &account, earlier);
+        silences.resolve(&[routes().candidate(&over)], earlier).await.unwrap();
+        let ended = silences.all().await.unwrap().into_iter().filter_map(|silence| silence.ended);
+        assert_eq!(ended.map(|ended| ended.by).collect::<Vec<_>>(), [RESOLVED, "uid:1000"]);
+        assert_eq!(silences.active(at(5)).await.unwrap(), []);
         store.close().await.unwrap();
     }
 

@@ -229,6 +229,8 @@ impl Daemon {
     ) -> Result<Arc<Daemon>, StartError> {
         let daemon = Daemon::build(config, outside, RUN, (disk, probe)).await?;
         let rooms = daemon.rooms();
+        // Before any loop can raise an alert: what is raised before the very first call is not learned.
+        rooms.deliverer.learn().await?;
         rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");

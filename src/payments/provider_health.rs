@@ -117,10 +117,12 @@ impl ProviderHealth {
         }
     }
 
-    /// The provider answered. The new state, and the change that is worth a message.
+    /// The provider answered. The new state, and the change that is worth a message: against the last report, however
+    /// old it is.
     #[must_use]
     pub fn reported(&self, report: ServiceReport, now: Timestamp) -> (ProviderHealth, Option<HealthChange>) {
-        let (before, after) = (self.health(now), report.health);
+        let before = self.report.as_ref().map_or(Health::Normal, |known| known.health);
+        let after = report.health;
         let is_same = self.report.as_ref().is_some_and(|known| known.word == report.word);
         let change = match (before.mutes_staleness(), after.mutes_staleness()) {
             (false, true) => Some(HealthChange::Worse),
@@ -256,6 +258,16 @@ mod tests {
             ProviderHealth::unknown(at(0)).reported(said(Health::Unavailable), at(0)).1,
             Some(HealthChange::Worse)
         );
+    }
+
+    #[test]
+    fn trouble_ends_once_however_long_ago_it_was_reported_last() {
+        let (ill, _) = ProviderHealth::unknown(at(0)).reported(said(Health::Unavailable), at(0));
+        let silent = ill.unanswered(at(50)).unanswered(at(120));
+        assert_eq!(silent.reported(said(Health::Unavailable), at(200)).1, None, "it was reported before");
+        let (well, change) = silent.reported(said(Health::Normal), at(200));
+        assert_eq!((change, well.since), (Some(HealthChange::Better), Some(at(200))));
+        assert_eq!(well.reported(said(Health::Normal), at(215)).1, None);
     }
 
     #[test]

@@ -74,6 +74,13 @@ pub enum Transition {
     },
 }
 
+impl Transition {
+    /// Whether it ends a refusal.
+    pub fn is_acceptance(&self) -> bool {
+        matches!(self, Transition::AccountAccepted { .. } | Transition::KindAccepted { .. })
+    }
+}
+
 /// An object that may be polled.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {

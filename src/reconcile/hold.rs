@@ -1,6 +1,6 @@
 //! What is reported about operations that a provider puts on hold while objects wait for them. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -13,12 +13,15 @@ use crate::time::{earlier, later};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     told: BTreeMap<String, Timestamp>,
+    /// Those that this process has reported; not stored.
+    raised: BTreeSet<String>,
 }
 
 /// A change to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HoldChange {
-    /// An object is due, and its operation has a long hold.
+    /// An object is due, and its operation has a long hold. After a restart again with the same start: the process may
+    /// have ended before the alert was raised.
     Held { since: Timestamp, until: Timestamp },
     /// The reported hold is over.
     Ended { since: Timestamp },
@@ -27,7 +30,7 @@ pub(super) enum HoldChange {
 impl Holds {
     /// Parses the stored form.
     pub(super) fn read(text: &str) -> Holds {
-        Holds { told: serde_json::from_str(text).unwrap_or_default() }
+        Holds { told: serde_json::from_str(text).unwrap_or_default(), raised: BTreeSet::new() }
     }
 
     /// The form to store.
@@ -53,11 +56,16 @@ impl Holds {
         match (known, held) {
             (Some(since), None) => {
                 self.told.remove(operation);
+                self.raised.remove(operation);
                 Some(HoldChange::Ended { since })
             }
-            (None, Some((level, already))) if is_due && level.is_held_long() => {
-                let since = earlier(now, already);
+            (known, Some((level, already)))
+                if !self.raised.contains(operation)
+                    && (known.is_some() || (is_due && level.is_held_long())) =>
+            {
+                let since = known.unwrap_or_else(|| earlier(now, already));
                 self.told.insert(operation.to_owned(), since);
+                self.raised.insert(operation.to_owned());
                 Some(HoldChange::Held { since, until: later(now, level.held_for) })
             }
             _ => None,
@@ -155,11 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_does_not_tell_again() {
+    fn a_restart_tells_again_under_the_same_key_as_the_alert_may_be_missing() {
         let mut holds = Holds::default();
         holds.note("Get", Some(&level(0, 3_600)), true, at(0));
         let mut holds = Holds::read(&holds.text());
-        assert_eq!(holds.note("Get", Some(&level(10, 3_590)), true, at(10)), None);
+        let told = holds.note("Get", Some(&level(11, 3_590)), false, at(10));
+        assert_eq!(told, Some(HoldChange::Held { since: at(0), until: at(3_600) }));
+        assert_eq!(holds.note("Get", Some(&level(12, 3_589)), true, at(11)), None);
         assert_eq!(holds.note("Get", None, false, at(20)), Some(HoldChange::Ended { since: at(0) }));
         assert_eq!(holds, Holds::default());
         assert_eq!(Holds::read("nonsense"), Holds::default());

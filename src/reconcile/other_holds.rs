@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::hold::{self, Holds};
+use super::hold::{self, HoldChange, Holds};
 use super::{Account, Reconcile};
 use crate::payments::object::Kind;
 use crate::store::{OwedAlert, StoreError};
@@ -51,11 +51,34 @@ impl Reconcile {
         let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
         let is_wanted = level.is_some_and(|level| level.is_wanted);
         let Some(turn) = holds.note(operation, level.as_ref(), is_wanted, now) else { return Ok(()) };
-        let alert = hold::notice(&account.name, operation, &turn, WAITING, account.api.where_to_look(), now);
-        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
-        self.store.remember(&format!("{KEPT_AT}{}", account.name), &holds.text()).await?;
-        let targets = (self.routes)(&alert, account.is_sandbox);
-        self.store.raise(vec![OwedAlert { alert, targets }]).await?;
+        let name = format!("{KEPT_AT}{}", account.name);
+        self.report_hold(account, operation, &turn, WAITING, &name, holds).await
+    }
+
+    /// Reports a change of a hold, and stores `holds` under their name. A beginning is stored first and an end last: if
+    /// the process is killed in between, the next one reports it again under the same key.
+    pub(super) async fn report_hold(
+        &self,
+        account: &Account,
+        operation: &str,
+        turn: &HoldChange,
+        waiting: &str,
+        name: &str,
+        holds: &Holds,
+    ) -> Result<(), StoreError> {
+        let (look, now) = (account.api.where_to_look(), self.clock.now());
+        let alert = hold::notice(&account.name, operation, turn, waiting, look, now);
+        let (headline, targets) = (alert.headline.clone(), (self.routes)(&alert, account.is_sandbox));
+        let is_end = matches!(turn, HoldChange::Ended { .. });
+        if !is_end {
+            self.store.remember(name, &holds.text()).await?;
+        }
+        if self.store.raise(vec![OwedAlert { alert, targets }]).await? > 0 {
+            tracing::warn!(account = %account.name, operation, "{headline}");
+        }
+        if is_end {
+            self.store.remember(name, &holds.text()).await?;
+        }
         Ok(())
     }
 }

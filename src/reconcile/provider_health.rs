@@ -15,7 +15,7 @@ use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Failure;
 use crate::payments::provider_health::{self, Health, ProviderHealth, SILENT_POLLS};
 use crate::payments::schedule::Policy;
-use crate::store::{OwedAlert, StoreError};
+use crate::store::StoreError;
 
 use super::{Account, Reconcile};
 
@@ -109,6 +109,12 @@ impl Reconcile {
                 (before.unanswered(now), None)
             }
         };
+        // Raised before it is stored: if the process is killed in between, the next report is a change again.
+        if let Some(alert) = turn.and_then(|turn| {
+            provider_health::notice(&account.name, &after, turn, account.api.where_to_look(), now)
+        }) {
+            self.raise(account, alert).await?;
+        }
         if after.since != before.since
             && let Some(said) = &after.report
         {
@@ -118,12 +124,6 @@ impl Reconcile {
             );
             let text = serde_json::to_string(&after).unwrap_or_default();
             self.store.remember(&name(account), &text).await?;
-        }
-        if let Some(alert) = turn.and_then(|turn| {
-            provider_health::notice(&account.name, &after, turn, account.api.where_to_look(), now)
-        }) {
-            let targets = (self.routes)(&alert, account.is_sandbox);
-            self.store.raise(vec![OwedAlert { alert, targets }]).await?;
         }
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watched) = services.get_mut(&account.name) {

@@ -17,7 +17,7 @@ use crate::store::{Due, Filter, StoreError};
 use crate::time::{between, later};
 
 use super::circuit_breaker::{Candidate, CircuitBreaker, Transition};
-use super::hold::{self, Holds};
+use super::hold::Holds;
 use super::notice::Notice;
 use super::poll::Polled;
 use super::remembered::Remembered;
@@ -45,6 +45,9 @@ const RETRIED_AT_START: usize = 200;
 
 /// How many objects are made due again concurrently, so that they share the store's writes.
 const AT_ONCE: usize = 64;
+
+/// How the last request failed, if that was before the start.
+const BEFORE: &str = "before the last start";
 
 /// How long records that were read ahead count as current.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -143,6 +146,15 @@ impl Reconcile {
             return Ok(());
         }
         let now = self.clock.now();
+        // The last process may have ended before it raised them. Their keys are the same.
+        let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
+        let refused = left.refused.account.map(|since| Transition::AccountRefused { since }).into_iter();
+        let kinds = left.refused.kinds.into_iter();
+        let refused = refused.chain(kinds.map(|(kind, since)| Transition::KindRefused { kind, since }));
+        let refused = refused.filter_map(|transition| notice.of(&transition, BEFORE));
+        for alert in refused.chain(left.no_success_since.map(|since| notice.no_success(since, BEFORE))) {
+            self.raise(account, alert).await?;
+        }
         let filter =
             Filter { account: Some(account.name.clone()), finished: Some(false), ..Filter::default() };
         for record in self.store.list(&filter, None, RETRIED_AT_START).await?.items {
@@ -337,6 +349,13 @@ impl Reconcile {
     async fn report(&self, account: &Account, polled: Polled) -> Result<(), StoreError> {
         let now = self.clock.now();
         let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
+        let has_ended =
+            polled.no_success_since.is_some() || polled.transitions.iter().any(Transition::is_acceptance);
+        // A beginning is stored before it is raised, and an end after that: if the process is killed in between, the
+        // next one raises it again under the same key.
+        if !polled.transitions.is_empty() && !has_ended {
+            self.remember(account).await?;
+        }
         for transition in &polled.transitions {
             log(account, transition, &polled.detail);
             if let Some(alert) = notice.of(transition, &polled.detail) {
@@ -347,7 +366,7 @@ impl Reconcile {
             tracing::info!(account = %account.name, %since, "requests succeed again");
             self.raise(account, notice.success_again(since)).await?;
         }
-        if !polled.transitions.is_empty() || polled.no_success_since.is_some() {
+        if has_ended {
             self.remember(account).await?;
         }
         let mut pulling = futures_util::stream::iter(polled.pulled_in)
@@ -375,8 +394,8 @@ impl Reconcile {
         let Some((since, detail)) = overdue else { return Ok(()) };
         tracing::warn!(account = %account.name, %since, detail, "no request has succeeded for a quarter of an hour");
         let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
-        self.raise(account, notice.no_success(since, &detail)).await?;
-        self.remember(account).await
+        self.remember(account).await?;
+        self.raise(account, notice.no_success(since, &detail)).await
     }
 
     async fn remember(&self, account: &Account) -> Result<(), StoreError> {
@@ -404,10 +423,7 @@ impl Reconcile {
         let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
         let waiting =
             format!("Objects are due meanwhile, {object} among them: a decline would be noticed late.");
-        let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.where_to_look(), now);
-        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
-        self.store.remember(&holds_name(account), &flight.holds.text()).await?;
-        self.raise(account, alert).await
+        self.report_hold(account, operation, &turn, &waiting, &holds_name(account), &flight.holds).await
     }
 }
 

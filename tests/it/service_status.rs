@@ -103,6 +103,30 @@ async fn red_leaves_one_probe_a_minute_and_green_resumes_polling() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn trouble_ends_also_when_green_comes_first_after_a_restart_or_after_a_long_silence() {
+    let red = r#"{ status = "RED", from_s = 3600, to_s = 9000 }"#;
+    let silence = "[[fault]]\nkind = \"server_error_503\"\noperation = \"GetServiceStatus\"\n\
+                   from_s = 5400\nto_s = 14400\n";
+    for restarts in [true, false] {
+        let faults = if restarts { "" } else { silence };
+        let mut world = World::new(START, &scenario(red, 1, faults), IMPATIENT).await;
+        world.enrol_all("old-shop").await;
+        world.pass_hours(1.5).await;
+        assert_eq!(world.events("service-status").len(), 1, "{restarts}");
+        if restarts {
+            world.stop().await;
+            world.pass_hours(1.5).await;
+            world.start().await;
+        }
+        world.pass_hours(30.0).await;
+        let told = world.events("service-status");
+        assert_eq!(told.len(), 2, "it ends once and is not repeated, {restarts}: {told:?}");
+        assert!(told[1]["headline"].as_str().unwrap().contains("GREEN again"), "{told:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn information_is_recorded_failures_hasten_the_next_request_and_a_key_disables_it() {
     let information = r#"{ status = "GREEN_I" }"#;
     let faults = "[[fault]]\nkind = \"server_error_503\"\noperation = \"GetCaptureDetails\"\nfrom_s = 1860\nto_s = 2400\n";

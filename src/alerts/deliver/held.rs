@@ -46,7 +46,8 @@ impl Deliverer {
     /// Whether the condition that an alert reports is over, or the order whose decline it reports was paid after all.
     async fn is_settled(&self, alert: &Alert) -> Result<bool, StoreError> {
         if let Some(condition) = condition::of(alert) {
-            return Ok(self.conditions().await?.is_over(&condition.key));
+            let conditions = self.conditions().await?;
+            return Ok(conditions.find(&condition, alert).is_some_and(|known| known.over.is_some()));
         }
         Ok(self.store.alert(&format!("{RECOVERED_OF}{}", alert.key)).await?.is_some())
     }

@@ -2,12 +2,10 @@
 //!
 //! Owns: how far the alerts have been read. Must never know: any target.
 
-use std::time::Duration;
-
 use super::super::condition;
+use super::super::matchers::Candidate;
 use super::Deliverer;
 use crate::store::{AlertFilter, StoreError};
-use crate::time::earlier;
 
 /// The name under which the key of the newest alert that was read is stored.
 const STORED_AT: &str = "alert-conditions-read";
@@ -15,8 +13,6 @@ const STORED_AT: &str = "alert-conditions-read";
 const PAGE: usize = 200;
 /// After this many alerts, how far they have been read is stored in any case: a restart reads the rest again.
 const STORED_EVERY: usize = 1_000;
-/// Nothing older than this is read again.
-const LONGEST_AGO: Duration = Duration::from_secs(40 * 24 * 3600);
 
 /// How far the alerts have been read.
 #[derive(Debug, Default)]
@@ -27,8 +23,13 @@ pub(super) struct Learnt {
 }
 
 impl Deliverer {
-    /// Notes the beginnings and ends of conditions among the alerts that are new.
-    pub(super) async fn learn(&self) -> Result<(), StoreError> {
+    /// Applies the beginnings and ends of conditions among the alerts that are new, in the order in which they were
+    /// raised. Nothing else changes conditions. To be called before the first alert is raised, and whenever alerts are
+    /// about to be delivered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn learn(&self) -> Result<(), StoreError> {
         let mut learnt = self.learnt.lock().await;
         let newest = self.store.alerts(AlertFilter::default(), None, 1).await?.items.pop();
         let newest = newest.map(|row| row.alert.key).unwrap_or_default();
@@ -43,32 +44,34 @@ impl Deliverer {
         if learnt.newest.as_ref() == Some(&newest) {
             return Ok(());
         }
-        let (now, mut about, mut after) = (self.clock.now(), Vec::new(), None);
+        let (now, mut newest, mut unread, mut after) = (self.clock.now(), None, Vec::new(), None);
         'pages: loop {
             let page = self.store.alerts(AlertFilter::default(), after, PAGE).await?;
             for row in page.items {
-                let is_known = learnt.newest.as_ref() == Some(&row.alert.key);
-                if is_known || row.alert.found_at < earlier(now, LONGEST_AGO) {
+                // No alert is ever removed, so this one is found.
+                if learnt.newest.as_ref() == Some(&row.alert.key) {
                     break 'pages;
                 }
+                newest.get_or_insert_with(|| row.alert.key.clone());
                 learnt.since_stored += 1;
                 let condition = condition::of(&row.alert).filter(|condition| !condition.is_repetition);
-                about.extend(condition.map(|condition| (condition, row.alert)));
+                unread.extend(condition.map(|condition| (condition, row.alert)));
             }
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        for (condition, alert) in about.iter().rev() {
-            if condition.is_over {
-                self.conditions().await?.end(condition, alert).await?;
-                self.silences.resolve(&self.routes.candidate(alert), now).await?;
-            } else {
-                self.conditions().await?.begin(condition, alert).await?;
-            }
-        }
-        if !about.is_empty() || learnt.since_stored >= STORED_EVERY {
+        unread.reverse();
+        let mut conditions = self.conditions().await?;
+        unread.iter().for_each(|(condition, alert)| conditions.learn(condition, alert));
+        conditions.save(now).await?;
+        drop(conditions);
+        let ends = unread.iter().filter(|(condition, _)| condition.is_over);
+        let ends: Vec<Candidate<'_>> = ends.map(|(_, alert)| self.routes.candidate(alert)).collect();
+        self.silences.resolve(&ends, now).await?;
+        let newest = newest.unwrap_or_default();
+        if !unread.is_empty() || learnt.since_stored >= STORED_EVERY {
             self.store.remember(STORED_AT, &newest).await?;
             learnt.since_stored = 0;
         }

@@ -113,12 +113,19 @@ impl Deliverer {
         condition: &Condition,
         is_answer: &mut bool,
     ) -> Result<Option<Action>, StoreError> {
-        let known = self.conditions().await?.end(condition, &owed.alert).await?;
-        let begin = known.map_or_else(|| condition.key.clone(), |known| known.alert);
+        let begin = match condition.is_timed() {
+            true => Some(condition.key.clone()),
+            // It may have begun again since, and an earlier version may have raised its beginning.
+            false => {
+                let conditions = self.conditions().await?;
+                let known = conditions.find(condition, &owed.alert);
+                let known = known.filter(|known| known.ended_by.as_ref() == Some(&owed.alert.key));
+                known.map(|known| known.alert.clone())
+            }
+        };
+        let Some(begin) = begin else { return Ok(None) };
         let Some(begun) = self.store.alert(&begin).await? else {
-            // The beginning of a condition without a time in its key may have been raised by an earlier version.
-            let is_named_by_time = !matches!(condition.name, "service-status" | "notifications-silent");
-            return Ok(is_named_by_time.then(|| withheld("its beginning is not known")));
+            return Ok(condition.is_timed().then(|| withheld("its beginning is not known")));
         };
         match begun.deliveries.iter().find(|row| row.target == line.name()) {
             Some(row) if row.status == DeliveryStatus::Delivered => {
@@ -152,12 +159,10 @@ impl Deliverer {
         now: Timestamp,
     ) -> Result<Option<Action>, StoreError> {
         let causes = {
-            let mut conditions = self.conditions().await?;
-            if condition.is_repetition && !conditions.lasts(&alert.account, &condition.key) {
+            let conditions = self.conditions().await?;
+            let lasts = || conditions.find(condition, alert).is_some_and(|known| known.over.is_none());
+            if condition.is_repetition && !lasts() {
                 return Ok(Some(withheld("it is over")));
-            }
-            if !condition.is_repetition {
-                conditions.begin(condition, alert).await?;
             }
             conditions.causes_of(alert, now)
         };

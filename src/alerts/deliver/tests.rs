@@ -111,7 +111,10 @@ impl Scene {
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
         };
-        Scene { store, clock, network: Arc::new(network), _folder: folder }
+        let scene = Scene { store, clock, network: Arc::new(network), _folder: folder };
+        // As the daemon does at its start.
+        scene.deliverer().learn().await.unwrap();
+        scene
     }
 
     /// Delivers to a chat `ops` and a receiver `office`.

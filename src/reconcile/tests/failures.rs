@@ -125,3 +125,34 @@ async fn a_lone_object_that_fails_is_no_closed_account_but_the_account_is_not_we
     assert_eq!(stage.alerts("no-success").await.len(), 2);
     assert!(stage.record("shop/parcel/P000").await.observed.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_alert_was_lost_is_reported_by_the_next_process_under_its_key() {
+    let stage = Stage::new(&["shop"], 256, None, |_| Answer::Refuses).await;
+    let since = "2027-01-15T05:00:00Z";
+    stage.store.remember("account-refused/market", since).await.unwrap();
+    let market = AccountName::new("market").unwrap();
+    let account = Arc::new(Account::new(market, Arc::clone(&stage.provider) as Arc<dyn Api>));
+    for _ in 0..2 {
+        tokio::spawn(Arc::clone(&stage.reconcile).watch(Arc::clone(&account), stage.stop.child_token()));
+        stage.pass(1).await;
+    }
+    let told = stage.alerts("credentials-refused").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].key, format!("credentials-refused/market/{since}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_of_the_provider_is_reported_even_if_the_process_was_killed_when_it_began() {
+    let stage = Stage::new(&[], 256, Some(Health::Unavailable), |_| Answer::Shows).await;
+    let shop = AccountName::new("shop").unwrap();
+    let pace = &stage.reconcile.pace;
+    pace.set_quota(&shop, "GetServiceStatus", Quota { burst: 10, per: Duration::from_secs(1) });
+    pace.assume_full(&shop, "GetServiceStatus");
+    let account = Arc::new(Account::new(shop, Arc::clone(&stage.provider) as Arc<dyn Api>));
+    let killed = stage.killed_at_alerts();
+    assert!(killed.follow_service(Arc::clone(&account), stage.stop.clone()).await.is_err());
+    tokio::spawn(Arc::clone(&stage.reconcile).follow_service(account, stage.stop.clone()));
+    stage.pass(15).await;
+    assert_eq!(stage.alerts("service-status").await.len(), 1);
+}

@@ -228,6 +228,14 @@ impl Stage {
         stage
     }
 
+    /// A process on the same store that is killed whenever it raises an alert.
+    fn killed_at_alerts(&self) -> Arc<Reconcile> {
+        // The store refuses such a target.
+        let routes: Routes = Arc::new(|_, _| vec!["\0".into()]);
+        let pace = Arc::clone(&self.reconcile.pace);
+        Reconcile::new(self.store.clone(), self.clock.clone(), pace, routes, 8)
+    }
+
     async fn enrol(&self, objects: impl IntoIterator<Item = String>) {
         let enrolments = objects
             .into_iter()

@@ -41,6 +41,36 @@ async fn an_operation_of_batches_that_is_held_for_long_is_reported_once_while_a_
 }
 
 #[tokio::test(start_paused = true)]
+async fn neither_the_beginning_nor_the_end_of_a_hold_is_lost_when_the_process_is_killed() {
+    let stage = Stage::new(&["shop"], 256, None, |_| Answer::Shows).await;
+    let shop = AccountName::new("shop").unwrap();
+    let accounts = [Arc::new(Account::new(shop.clone(), Arc::clone(&stage.provider) as Arc<dyn Api>))];
+    let pace = &stage.reconcile.pace;
+    pace.set_quota(&shop, "SubmitFeed", Quota { burst: 10, per: Duration::from_secs(1) });
+    pace.hold(&shop, "SubmitFeed", Duration::from_secs(1800));
+    assert!(pace.take(&shop, "SubmitFeed").is_err());
+    let killed = stage.killed_at_alerts();
+    assert!(killed.report_other_holds(&accounts).await.is_err());
+    let stored = stage.store.recall("provider-holds/other/shop").await.unwrap().unwrap();
+    let since = serde_json::from_str::<BTreeMap<String, Timestamp>>(&stored).unwrap()["SubmitFeed"];
+    for _ in 0..2 {
+        stage.pass(5).await;
+        stage.reconcile.report_other_holds(&accounts).await.unwrap();
+    }
+    let keys: Vec<String> = stage.alerts("provider-hold").await.into_iter().map(|alert| alert.key).collect();
+    assert_eq!(keys, [format!("provider-hold/shop/SubmitFeed/{since}")]);
+    stage.pass(25).await;
+    drop(pace.take(&shop, "SubmitFeed").unwrap());
+    assert!(killed.report_other_holds(&accounts).await.is_err());
+    for _ in 0..2 {
+        stage.reconcile.report_other_holds(&accounts).await.unwrap();
+    }
+    let ended = stage.alerts("provider-hold-ended").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(ended[0].key.ends_with(&since.to_string()), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hint_during_a_poll_repeats_it_once() {
     let stage = Stage::new(&["shop"], 256, None, |_| Answer::Shows).await;
     stage.enrol(parcels(1)).await;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::payments::alert::RECOVERED_OF;
+use jiff::SignedDuration;
 
 const SINCE: &str = "shop-de/2026-01-16T05:35:00Z";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -78,6 +79,128 @@ async fn a_condition_of_the_machine_ends_whichever_account_its_alerts_name() {
     scene.raise(Alert { account: "shop-fr".parse().unwrap(), ..ended }, &["ops"]).await;
     scene.pass(&deliverer, 72 * HOUR).await;
     assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_that_began_under_a_clock_that_was_ahead_ends_when_its_end_is_raised() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.clock.jump(SignedDuration::from_hours(2));
+    scene.raise(about(AlertKind::DiskLow, "2026-01-16T07:35:00Z"), &["ops"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    scene.clock.jump(SignedDuration::from_hours(-2));
+    scene.pass(&deliverer, HOUR / 2).await;
+    scene.raise(about(AlertKind::DiskLow, "2026-01-16T07:35:00Z/ended"), &["ops"]).await;
+    scene.pass(&deliverer, 72 * HOUR).await;
+    assert_eq!(scene.titles().len(), 2, "nothing is repeated: {:?}", scene.titles());
+    scene.raise(about(AlertKind::ReportFailed, "2026-01-19T07:35:00Z"), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    assert_eq!(scene.titles().len(), 3, "nothing explains it: {:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_dated_ahead_explains_nothing_until_then() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    let ahead = later(scene.clock.now(), 48 * HOUR);
+    let over = Alert { found_at: ahead, ..about(AlertKind::CredentialsAccepted, SINCE) };
+    scene.store.raise(vec![OwedAlert { alert: over, targets: Vec::new() }]).await.unwrap();
+    scene.raise(about(AlertKind::NoSuccess, SINCE), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
+}
+
+fn status_of_provider(word: &str, severity: Severity) -> Alert {
+    Alert { severity, ..about(AlertKind::ServiceStatus, &format!("shop-de/{word}")) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_down_begins_nothing_again_for_the_others() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.network.script("office", vec![status(503, None)]);
+    for (word, severity) in [
+        ("Degraded/1", Severity::Warning),
+        ("Unavailable/2", Severity::Warning),
+        ("Normal/3", Severity::Info),
+    ] {
+        scene.raise(status_of_provider(word, severity), &["ops", "office"]).await;
+        scene.settle_down(&deliverer, HOUR / 4).await;
+    }
+    scene.pass(&deliverer, 30 * HOUR).await;
+    let begun = scene.titles().into_iter().filter(|title| title.starts_with("[SERVICE STATUS]"));
+    assert_eq!(begun.count(), 3, "nothing is repeated: {:?}", scene.titles());
+    let before = scene.titles().len();
+    scene.raise(about(AlertKind::NoSuccess, SINCE), &["ops"]).await;
+    scene.pass(&deliverer, HOUR / 2).await;
+    assert_eq!(scene.titles().len(), before + 1, "nothing explains it: {:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_end_goes_to_who_heard_of_its_own_beginning_though_all_came_late() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    let pairs = [("Degraded/1", "Normal/2"), ("Degraded/3", "Normal/4")];
+    scene.raise(status_of_provider(pairs[0].0, Severity::Warning), &["office"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    scene.network.script("office", vec![status(503, None)]);
+    scene.raise(status_of_provider(pairs[0].1, Severity::Info), &["office"]).await;
+    scene.settle_down(&deliverer, HOUR / 4).await;
+    scene.raise(status_of_provider(pairs[1].0, Severity::Warning), &["office"]).await;
+    scene.raise(status_of_provider(pairs[1].1, Severity::Info), &["office"]).await;
+    scene.settle_down(&deliverer, HOUR / 4).await;
+    scene.network.script("office", vec![status(200, None)]);
+    scene.settle_down(&deliverer, 10 * HOUR).await;
+    let first_end = scene.row(&status_of_provider(pairs[0].1, Severity::Info).key, "office").await;
+    assert_eq!(first_end.status, DeliveryStatus::Delivered, "{first_end:?}");
+    assert_eq!(scene.store.outbox_pending(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_beginning_takes_the_place_of_one_whose_end_was_lost() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::ProviderHold, "shop-de/GetCharge/2026-01-16T05:35:00Z"), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    let again = "shop-de/GetCharge/2026-01-16T06:35:00Z";
+    scene.raise(about(AlertKind::ProviderHold, again), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    scene.raise(about(AlertKind::ProviderHoldEnded, again), &["ops"]).await;
+    scene.pass(&deliverer, 72 * HOUR).await;
+    assert_eq!(scene.titles().len(), 3, "nothing is repeated: {:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_is_dated_long_ago_hides_no_unread_one() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    scene.raise(about(AlertKind::CredentialsAccepted, SINCE), &[]).await;
+    let old = Alert { found_at: "1970-01-01T00:00:00Z".parse().unwrap(), ..alert("a/1") };
+    scene.store.raise(vec![OwedAlert { alert: old, targets: Vec::new() }]).await.unwrap();
+    scene.pass(&deliverer, 72 * HOUR).await;
+    assert_eq!(scene.titles().len(), 1, "nothing is repeated: {:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditions_that_end_at_once_share_the_writes() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    let raise = async |kind: AlertKind| {
+        let owed = (0..200).map(|number| {
+            let alert = about(kind.clone(), &format!("shop-de/Get{number}/2026-01-16T05:35:00Z"));
+            OwedAlert { alert: Alert { found_at: scene.clock.now(), ..alert }, targets: Vec::new() }
+        });
+        scene.store.raise(owed.collect()).await.unwrap();
+        let before = scene.store.stats().synced_groups;
+        deliverer.round().await.unwrap();
+        scene.store.stats().synced_groups - before
+    };
+    let (begun, ended) = (raise(AlertKind::ProviderHold).await, raise(AlertKind::ProviderHoldEnded).await);
+    assert!(begun <= 4 && ended <= 4, "{begun} and {ended} writes");
 }
 
 #[tokio::test(start_paused = true)]

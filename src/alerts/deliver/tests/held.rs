@@ -140,6 +140,29 @@ async fn the_end_of_a_condition_counts_as_an_acknowledgement() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_end_that_is_raised_within_a_round_counts_within_it() {
+    let scene = Scene::new().await;
+    let account = "shop-de".parse().unwrap();
+    let about = |kind| Alert::new(kind, "shop-de/1", Severity::Critical, &account, scene.clock.now());
+    raise_escalating(&scene, about(AlertKind::CredentialsRefused)).await;
+    let deliverer = scene.deliverer();
+    deliverer.round().await.unwrap();
+    scene.clock.sleep(15 * MINUTE - Duration::from_secs(3)).await;
+    // The chat takes one message a second, so that the round lasts.
+    scene.owe(0..5, &["ops"]).await;
+    let meanwhile = async {
+        scene.clock.sleep(Duration::from_secs(1)).await;
+        scene.raise(about(AlertKind::CredentialsAccepted), &[]).await;
+        scene.clock.sleep(Duration::from_secs(2)).await;
+        scene.owe(7..8, &["office"]).await;
+    };
+    let (round, ()) = tokio::join!(deliverer.round(), meanwhile);
+    round.unwrap();
+    let office = scene.statuses("office").await;
+    assert_eq!(office, [DeliveryStatus::Delivered, DeliveryStatus::Acknowledged]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silence_until_a_condition_is_over_ends_with_it() {
     let scene = Scene::new().await;
     let silences = Silences::new(scene.store.clone());
