@@ -62,7 +62,8 @@ impl Verb for DeclineDone {
     type Answer = DeclineMarked;
     const SPEC: Spec = Spec::post("/v1/declines:done", Role::Operate)
         .command("", "Mark a decline as done, or as not done.")
-        .operation("declines-done");
+        .operation("declines-done")
+        .refuses(&[Cause::NotFound]);
 
     fn subject(&self) -> Subject {
         Subject::one(&self.key).how(if self.done { "done" } else { "not done" })
