@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use amazon_pay_simulator::plan::{Plan, Step};
 use amazon_pay_simulator::{ChatMessage, serve_mail};
 use tokio_util::sync::CancellationToken;
 
+use crate::killing::kills;
 use crate::process::Host;
 
 /// The order number of a shop that somebody wants to be called names.
@@ -20,7 +22,7 @@ const HOSTILE: &str = "<!channel> @everyone @here_all [x](https://evil.example) 
 
 /// A target's kind, which is its twin's name too, the key of its secret, other keys, and the secret. `BASE` is the
 /// simulator's address.
-const TARGETS: &[(&str, &str, &str, &str)] = &[
+pub const TARGETS: &[(&str, &str, &str, &str)] = &[
     ("slack", "url = SECRET", "", "BASE/services/T0/B0/all"),
     (
         "teams",
@@ -42,38 +44,51 @@ const TARGETS: &[(&str, &str, &str, &str)] = &[
     ("pagerduty", "routing_key = SECRET", "", "0123456789abcdef0123456789abcdef"),
     ("opsgenie", "api_key = SECRET", "", "eb243592-faa2-4ba2-a551-1afdf565c889"),
     ("alertmanager", "", "", ""),
-    ("webhook", "url = SECRET", "", "BASE/hooks/json"),
-    ("template", "url = SECRET", "template = '{\"ticket\": {{ title | tojson }}}'", "BASE/hooks/json"),
+    ("webhook", "url = SECRET", "", "BASE/hooks/json/office"),
+    (
+        "template",
+        "url = SECRET",
+        "template = '{\"ticket\": {{ title | tojson }}}'",
+        "BASE/hooks/json/tickets",
+    ),
 ];
 
-/// Adds a section for each target, for e-mail and for a command. Returns the file that the command writes.
-fn configure(host: &Host, base: &str, mail: SocketAddr) -> std::path::PathBuf {
+/// The section of one target.
+fn section(kind: &str, keys: &str) -> String {
+    format!(
+        "[[alert]]\nname = \"to-{kind}\"\nkind = \"{kind}\"\nenvironments = [\"live\", \"sandbox\"]\n{keys}\n"
+    )
+}
+
+/// A section for each target that takes HTTP requests, with its secret in the folder.
+pub fn sections(folder: &Path, base: &str) -> String {
     let mut sections = String::new();
-    let mut section = |name: &str, keys: &str| {
-        sections.push_str(&format!(
-            "[[alert]]\nname = \"to-{name}\"\nkind = \"{name}\"\nenvironments = [\"live\", \"sandbox\"]\n{keys}\n"
-        ));
-    };
     for (kind, keys, more, secret) in TARGETS {
-        let file = host.path(&format!("{kind}-secret"));
+        let file = folder.join(format!("{kind}-secret"));
         write_secret(&file, &secret.replace("BASE", base)).unwrap();
         let keys = keys.replace("SECRET", &format!("\"file:{}\"", file.display()));
         let has_base = ["telegram", "ntfy", "pagerduty", "opsgenie", "alertmanager"].contains(kind);
         let base = if has_base { format!("base_url = \"{base}\"") } else { String::new() };
-        section(kind, &format!("{keys}\n{more}\n{base}"));
+        sections.push_str(&section(kind, &format!("{keys}\n{more}\n{base}")));
     }
-    section(
+    sections
+}
+
+/// Adds a section for each target, for e-mail and for a command. Returns the file that the command writes.
+fn configure(host: &Host, base: &str, mail: SocketAddr) -> std::path::PathBuf {
+    let mut sections = sections(host.folder.path(), base);
+    sections.push_str(&section(
         "email",
         &format!(
             "server = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <alerts@shop.example>\"\nto = \
              [\"ops@shop.example\"]",
             mail.port()
         ),
-    );
+    ));
     let (program, received) = (host.path("receive"), host.path("received.jsonl"));
     std::fs::write(&program, format!("#!/bin/sh\ncat >> {0}\necho >> {0}\n", received.display())).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    section("exec", &format!("command = [\"{}\"]", program.display()));
+    sections.push_str(&section("exec", &format!("command = [\"{}\"]", program.display())));
     host.rewrite_config(|config| config + &*sections);
     received
 }
@@ -173,8 +188,10 @@ async fn every_target_takes_a_decline_once_and_nothing_in_it_calls_anybody() {
     shutdown.cancel();
 }
 
-/// Kills in the story below.
-const KILLS: usize = 20;
+/// Kills in the story below: `RECONCILED_KILLS`, or twenty. Each kill comes after another number of messages, from none
+/// to seven, so twenty of them meet each of these moments at least twice; the messages of one decline are sixteen. A
+/// second a kill makes `RECONCILED_KILLS=60` the minute of "killed every second".
+const KILLS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_tells_every_target_of_every_decline_and_none_counts_one_twice() {
@@ -185,10 +202,13 @@ async fn killed_again_and_again_it_tells_every_target_of_every_decline_and_none_
     let mail =
         serve_mail(Arc::clone(&host.simulator), listen, options, None, shutdown.clone()).await.unwrap();
     let received = configure(&host, &host.base(), mail.address);
-    // Every decline is a message of its own here.
+    // Every decline is a message of its own here. A combined message has a key of its own, which follows from the alerts
+    // in it. A kill between its sending and its recording may put them together differently the next time, and a pager
+    // shows them twice. So what must appear once is what is sent alone.
     host.rewrite_config(|text| text + "[alerting]\ngroup_over = 1000\nstorm_over = 1000\n");
     let mut declines = Vec::new();
-    for round in 0..KILLS {
+    let kills = usize::try_from(kills(KILLS)).unwrap();
+    for round in 0..kills {
         let daemon = host.start().await;
         let before = host.simulator.chat_messages().len();
         let id = declined(&host, &format!("ORDER-{round}"));
@@ -230,7 +250,7 @@ async fn killed_again_and_again_it_tells_every_target_of_every_decline_and_none_
                 keys.entry(id).or_default().insert(key);
             }
         }
-        assert!(keys.len() >= KILLS, "{twin}: {} declines have a key", keys.len());
+        assert!(keys.len() >= kills, "{twin}: {} declines have a key", keys.len());
         for (id, keys) in keys {
             assert_eq!(keys.len(), 1, "{twin}: {id} came under several keys: {keys:?}");
         }

@@ -7,6 +7,7 @@
 )]
 
 mod access_process;
+mod alert_answers;
 mod alert_hygiene;
 mod alert_rules;
 mod alert_targets;

@@ -309,6 +309,12 @@ fn twin_of(incoming: &Incoming) -> Option<&'static Twin> {
 fn throttled(twin: &Twin, wait: Wait, hint: WaitHint) -> Outgoing {
     match hint {
         WaitHint::Own => (twin.throttled)(Some(wait)),
+        WaitHint::Body => Outgoing { body: (twin.throttled)(Some(wait)).body, ..(twin.throttled)(None) },
+        WaitHint::Header => {
+            let mut headers = (twin.throttled)(Some(wait)).headers;
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("retry-after"));
+            Outgoing { headers, ..(twin.throttled)(None) }
+        }
         WaitHint::None => (twin.throttled)(None),
         WaitHint::Seconds => (twin.throttled)(None).with_header("retry-after", wait.seconds().to_string()),
         WaitHint::Date => {

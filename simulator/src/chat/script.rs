@@ -60,6 +60,10 @@ pub enum WaitHint {
     /// As this target does.
     #[default]
     Own,
+    /// Only in the body, as this target does.
+    Body,
+    /// Only in headers of this target's own, without `Retry-After`.
+    Header,
     /// `Retry-After` in seconds.
     Seconds,
     /// `Retry-After` as a date.

@@ -181,6 +181,36 @@ fn every_target_has_its_own_address_and_speaks_when_it_is_throttled_or_broken() 
     assert_eq!(ADDRESSES.map(|(target, _)| target).to_vec(), names);
 }
 
+#[test]
+fn every_target_says_a_wait_in_each_scripted_way_and_in_no_other() {
+    let wait = Wait { time: Duration::from_millis(90_500), now: Timestamp::UNIX_EPOCH };
+    for twin in TWINS {
+        let say = |hint| throttled(twin, wait, hint);
+        let is_retry = |answer: &Outgoing| answer.header("retry-after").is_some();
+        let names = |answer: &Outgoing| -> Vec<String> {
+            let mut names: Vec<String> = answer.headers.iter().map(|(name, _)| name.clone()).collect();
+            names.sort();
+            names
+        };
+        let silent = say(WaitHint::None);
+        assert!(!is_retry(&silent), "{}", twin.name);
+        assert_eq!(say(WaitHint::Seconds).header("retry-after"), Some("91"), "{}", twin.name);
+        assert_eq!(say(WaitHint::Date).header("retry-after"), Some("Thu, 01 Jan 1970 00:01:30 GMT"));
+        let (own, body, header) = (say(WaitHint::Own), say(WaitHint::Body), say(WaitHint::Header));
+        assert_eq!((&body.body, names(&body)), (&own.body, names(&silent)), "{}", twin.name);
+        assert!(header.body == silent.body && !is_retry(&header), "{}", twin.name);
+        // Those whose manuals have a place for it besides Retry-After.
+        let speaks = (body.body != silent.body, names(&header) != names(&silent));
+        let expected = match twin.name {
+            "discord" | "rocket-chat" => (true, true),
+            "telegram" => (true, false),
+            "mattermost" => (false, true),
+            _ => (false, false),
+        };
+        assert_eq!(speaks, expected, "{}", twin.name);
+    }
+}
+
 /// JSON from the words that targets look for.
 fn any_json() -> impl Strategy<Value = Value> {
     let keys = proptest::sample::select(vec![

@@ -92,6 +92,10 @@ impl Deliverer {
             return Ok(Action::Send);
         }
         let group = Group::of(&owed.alert, self.is_sandbox(&owed.alert), &self.alerting);
+        if owed.message.is_some() {
+            // So may what was tried together: the same alerts make the same key again.
+            return Ok(Action::Together(group));
+        }
         let monotonic = self.clock.monotonic();
         Ok(match state.bursts.step(&group, &self.alerting, monotonic) {
             Step::Alone => Action::Send,

@@ -18,11 +18,26 @@ use crate::webhook::event_id;
 /// One summary counts at most this many alerts; the next one counts the others. It bounds memory.
 const LONGEST_SUMMARY: usize = 20_000;
 
+/// The message in which an alert was tried before; those that were tried come first. What was tried in one message stays
+/// in one message, and so keeps its key: it may have arrived.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tried {
+    In(String),
+    Never,
+}
+
+impl Tried {
+    fn of(owed: &Owed) -> Tried {
+        owed.message.clone().map_or(Tried::Never, Tried::In)
+    }
+}
+
 /// Alerts that are sent together. Beyond the limit of the target, only numbers and keys are kept.
 #[derive(Default)]
 pub(super) struct Together {
     shown: Vec<(Group, Owed)>,
-    counted: BTreeMap<bool, (Summary, Parcel)>,
+    /// By what they were tried in, and whether they are about a sandbox.
+    counted: BTreeMap<(Tried, bool), (Summary, Parcel)>,
     groups: BTreeSet<Group>,
     subjects: HashSet<Subject>,
     number: usize,
@@ -45,7 +60,7 @@ impl Together {
     /// Adds an alert; `limit` is how many messages the target gets at most.
     pub(super) fn add(&mut self, group: Group, owed: Owed, limit: usize) {
         self.number += 1;
-        let (summary, parcel) = self.counted.entry(group.is_sandbox).or_default();
+        let (summary, parcel) = self.counted.entry((Tried::of(&owed), group.is_sandbox)).or_default();
         summary.add(&owed.alert);
         parcel.add(&owed);
         self.groups.insert(group.clone());
@@ -60,17 +75,19 @@ impl Together {
     /// The messages, each with its alerts and their groups. Live accounts and sandboxes are never mixed.
     pub(super) fn messages(self, limit: usize, zone: &TimeZone) -> Vec<(Message, Parcel, BTreeSet<Group>)> {
         if self.number > limit {
-            let summary = |(is_sandbox, (counts, parcel)): (bool, (Summary, Parcel))| {
+            let summary = |((_, is_sandbox), (counts, parcel)): ((_, bool), (Summary, Parcel))| {
                 let key = format!("summary/{}", event_id(&parcel.keys().join("\n")));
                 let groups = self.groups.iter().filter(|group| group.is_sandbox == is_sandbox).cloned();
                 (message::summary(&counts, is_sandbox, key, zone), parcel, groups.collect())
             };
             return self.counted.into_iter().map(summary).collect();
         }
-        let mut by_group: BTreeMap<Group, Vec<Owed>> = BTreeMap::new();
-        self.shown.into_iter().for_each(|(group, owed)| by_group.entry(group).or_default().push(owed));
+        let mut by_group: BTreeMap<(Tried, Group), Vec<Owed>> = BTreeMap::new();
+        for (group, owed) in self.shown {
+            by_group.entry((Tried::of(&owed), group)).or_default().push(owed);
+        }
         let mut messages = Vec::new();
-        for (group, owed) in by_group {
+        for ((_, group), owed) in by_group {
             for part in owed.chunks(LONGEST_DIGEST) {
                 let message = combined(&group, part, zone);
                 messages.push((message, Parcel::of(part), BTreeSet::from([group.clone()])));

@@ -68,7 +68,7 @@ async fn after_a_month_every_page_says_what_happened() {
         ("/alerts", &["declined", "delivered", "Acknowledge", "in force", "the bank works on it"]),
         ("/alerts?kind=quarantined", &["quarantined"]),
         ("/accounts", &["shop-de", "shop-jp", "amazon-pay-v2", "GetCharge", "well"]),
-        ("/reports", &["manifest.json", "summary.html", "declined_"]),
+        ("/reports", &["summary.json", "summary.html", "declined_"]),
         ("/batches", &["No batch was submitted"]),
         ("/calls", &["No operation was called"]),
         ("/audit", &["silence add", "done"]),
