@@ -62,7 +62,9 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, Failure> {
         let file = |file: crate::control::messages::FiguresFile| FileLine {
             path: format!("/reports/{}/{}", day.date, file.name),
             size: size(file.bytes),
-            rows: file.rows.map(|rows| format!("{} {}", grouped(rows), if rows == 1 { "row" } else { "rows" })),
+            rows: file
+                .rows
+                .map(|rows| format!("{} {}", grouped(rows), if rows == 1 { "row" } else { "rows" })),
             is_page: file.name == "summary.html",
             name: file.name,
         };
