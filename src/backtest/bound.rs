@@ -8,7 +8,6 @@
 //! knows how many objects each kind has, and that all polls are answered at once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::workload::Workload;
 use crate::payments::adaptive::{Piece, Terms, Terrain};
@@ -72,7 +71,7 @@ pub(super) fn least_mean_s(workload: &Workload, terms: Terms, plans_first: bool,
     let bound_s = |log_price: f64| {
         let price_s = log_price.exp();
         let plans = sites.iter().map(|(share, terrain)| {
-            let cost = terrain.plan(price_s, Duration::from_secs(1).max(terms.shortest), terms.longest).1;
+            let cost = terrain.plan(price_s, terms.shortest, terms.longest).1;
             share * (cost.delay_s + price_s * cost.polls)
         });
         plans.sum::<f64>() + price_s * (first - requests)

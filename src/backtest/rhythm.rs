@@ -169,12 +169,16 @@ impl Rhythm {
                 "reconciled polling by learnt ages, for the requests of hourly polls",
                 Spending::default(),
             ),
-            Rhythm::adaptive(
-                "adaptive-true",
-                "the same if it knew the true ages from the beginning, as no program can",
-                Spending { knows_all: true, ..Spending::default() },
-            ),
         ]
+    }
+
+    /// Adaptive polling that knows the true ages from the beginning, as no program can: the best that can be learnt.
+    pub fn all_knowing() -> Rhythm {
+        Rhythm::adaptive(
+            "adaptive-true",
+            "adaptive if it knew the true ages from the beginning, as no program can",
+            Spending { knows_all: true, ..Spending::default() },
+        )
     }
 
     /// What shops run today.

@@ -51,6 +51,7 @@ pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut 
     }
     let is_wanted = |rhythm: &Rhythm| options.policy.is_empty() || options.policy.contains(&rhythm.name);
     rhythms.extend(Rhythm::all().into_iter().filter(is_wanted));
+    rhythms.extend(Some(Rhythm::all_knowing()).filter(|rhythm| options.policy.contains(&rhythm.name)));
     if let Some(given) = options.quota {
         quota = given;
         quotas.clear();
@@ -290,7 +291,8 @@ mod tests {
 
     #[test]
     fn the_words_of_the_options_are_the_policies_that_there_are() {
-        let names: Vec<String> = Rhythm::all().into_iter().map(|rhythm| rhythm.name).collect();
+        let all = Rhythm::all().into_iter().chain([Rhythm::all_knowing()]);
+        let names: Vec<String> = all.map(|rhythm| rhythm.name).collect();
         assert_eq!(names, POLICY_NAMES);
         assert_eq!(WORKLOAD_NAMES[5], "late-refunds");
     }

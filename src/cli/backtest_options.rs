@@ -21,7 +21,6 @@ pub(super) const POLICY_NAMES: [&str; 13] = [
     "hourly",
     "early-ladder",
     "adaptive",
-    "adaptive-true",
     "two-gets",
     "oldest-100",
     "all-at-once",
@@ -31,6 +30,7 @@ pub(super) const POLICY_NAMES: [&str; 13] = [
     "two-looks",
     "half-hourly",
     "naive-hourly",
+    "adaptive-true",
 ];
 const fn names_of<const COUNT: usize>(pairs: [(&'static str, &'static str); COUNT]) -> [&'static str; COUNT] {
     let mut names = [""; COUNT];
