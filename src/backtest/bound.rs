@@ -56,8 +56,13 @@ fn hazard(mut lives_s: Vec<f64>) -> Vec<Piece> {
 }
 
 /// The bound on the mean delay in seconds, for this many requests an end. With `plans_first` none of them has to be
-/// sent when the object becomes known.
-pub(super) fn least_mean_s(workload: &Workload, terms: Terms, plans_first: bool, requests: f64) -> f64 {
+/// sent when the object becomes known. `None` when no plan needs so few.
+pub(super) fn least_mean_s(
+    workload: &Workload,
+    terms: Terms,
+    plans_first: bool,
+    requests: f64,
+) -> Option<f64> {
     let mut shares: BTreeMap<&Kind, f64> = BTreeMap::new();
     for past in workload.pasts.iter().filter(|past| past.final_at.is_some()) {
         *shares.entry(&past.object.kind).or_default() += 1.0;
@@ -82,7 +87,9 @@ pub(super) fn least_mean_s(workload: &Workload, terms: Terms, plans_first: bool,
         let (one, other) = (low + (high - low) * 0.4, low + (high - low) * 0.6);
         if bound_s(one) < bound_s(other) { low = one } else { high = other }
     }
-    bound_s(f64::midpoint(low, high)).max(0.0)
+    // It rises without end if requests are too few at any price.
+    let is_possible = high < PRICES.1;
+    is_possible.then(|| bound_s(f64::midpoint(low, high)).max(0.0))
 }
 
 #[cfg(test)]

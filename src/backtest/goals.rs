@@ -101,6 +101,7 @@ fn all() -> Vec<Goal> {
     let at_once = Spending { plans_first: false, ..usual };
     let two_hours = Spending { longest: Some(HOUR * 2), ..usual };
     let spends = |spend| Spending { spend, ..usual };
+    let prior = |prior| Spending { prior, ..usual };
     let ratios = |mean, median, p99| Most { mean: Some(mean), median, p99, ..ONLY_REQUESTS };
     let always = Most { requests: 1.05, block_mean: Some(1.05), block_requests: Some(1.15), ..ONLY_REQUESTS };
     vec![
@@ -134,6 +135,8 @@ fn all() -> Vec<Goal> {
         goal("saturation", "saturation", usual, ratios(0.60, None, Some(1.40))),
         goal("near the bound", "steady-10-days", usual, Most { of_bound: Some(1.10), ..ONLY_REQUESTS }),
         goal("always: steady", "steady-10-days", usual, always),
+        goal("always: steady, prior 100 times too fast", "steady-10-days", prior(0.01), always),
+        goal("always: steady, prior 100 times too slow", "steady-10-days", prior(100.0), always),
         goal("always: ten times slower", "slower", usual, always),
         goal("always: batch days", "batch-days", usual, always),
         goal("always: week-ends", "week-ends", usual, always),
@@ -183,12 +186,12 @@ fn reached(goal: &Goal, workload: &Workload, hourly: &Measured) -> Reached {
         mean_s: adaptive.detection.mean_s,
         mean_if_known: ratio(known.detection.mean_s, hourly.detection.mean_s),
         // The bound knows no quota.
-        bound: ratio(Some(bound_s), hourly.detection.mean_s).filter(|_| workload.name != "saturation"),
+        bound: ratio(bound_s, hourly.detection.mean_s).filter(|_| workload.name != "saturation"),
         block_mean,
         block_requests,
         is_met: false,
     };
-    let of_bound = adaptive.detection.mean_s.map(|mean_s| (mean_s - 30.0) / bound_s);
+    let of_bound = ratio(adaptive.detection.mean_s.map(|mean_s| mean_s - 30.0), bound_s);
     reached.is_met = adaptive.missed == 0
         && adaptive.over_quota == 0
         && reached.requests <= goal.most.requests
@@ -229,8 +232,8 @@ pub struct Point {
     pub requests: f64,
     /// The mean delay in seconds. `None`: an end was missed.
     pub mean_s: Option<f64>,
-    /// The least mean delay of any plan by age for as many requests.
-    pub bound_s: f64,
+    /// The least mean delay of any plan by age for as many requests; none when no plan needs so few.
+    pub bound_s: Option<f64>,
     /// Requests over the quota.
     pub over_quota: u64,
     /// It is below the curve of adaptive polls, without misses and without requests over the quota.
@@ -240,7 +243,8 @@ pub struct Point {
 /// Requests and mean delays of adaptive polls for several budgets, and of all other policies, on one past.
 pub fn curve(seed: u64) -> Vec<Point> {
     let Some(workload) = Workload::named("steady-10-days", Quota::LIVE, seed) else { return Vec::new() };
-    let terms = Spending::default().terms(HOUR);
+    // Longer waits than any of these policies need.
+    let terms = Spending { longest: Some(HOUR * 12), ..Spending::default() }.terms(HOUR);
     let point = |rhythm: &Rhythm| {
         let measured = run(&workload, rhythm);
         let requests = measured.polls as f64 / measured.ended.max(1) as f64;

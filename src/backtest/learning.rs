@@ -1,4 +1,4 @@
-//! The daemon's adaptive polling, in a replay.
+//! Adaptive polling, in a replay.
 //!
 //! Owns: what a replay tells [`Adaptive`] and takes from it. Must never know: how plans are made.
 
@@ -40,7 +40,7 @@ impl Learning {
                 let patience = object.course.lifecycle.state(first).and_then(|facts| facts.patience);
                 let of_kind = watch.of(&object.past.object.kind).patience;
                 let key = (object.past.object.kind.clone(), first.to_owned());
-                (key, of_kind.or(patience).unwrap_or(PATIENCE))
+                (key, of_kind.or(patience).unwrap_or(PATIENCE).mul_f64(spending.prior))
             })
             .collect();
         let states = states.into_iter().map(|((kind, state), patience)| (kind, state, patience));

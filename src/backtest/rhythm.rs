@@ -64,6 +64,8 @@ pub(super) struct Spending {
     pub(super) plans_first: bool,
     /// The true hazards are known.
     pub(super) knows_all: bool,
+    /// How long the provider needs at most, for each time that it documents: other than 1 to see what a wrong guess does.
+    pub(super) prior: f64,
 }
 
 impl Default for Spending {
@@ -74,6 +76,7 @@ impl Default for Spending {
             shortest: Duration::from_secs(30),
             plans_first: true,
             knows_all: false,
+            prior: 1.0,
         }
     }
 }
@@ -138,7 +141,7 @@ impl Rhythm {
         Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
     }
 
-    /// The daemon with `rhythm = "adaptive"` and the given spending.
+    /// The daemon's decisions, budgets and order of service, with polls by learnt ages.
     pub(super) fn adaptive(name: &str, about: &str, spending: Spending) -> Rhythm {
         let watch = Watch {
             general: Policy::default(),
@@ -166,7 +169,7 @@ impl Rhythm {
             ),
             Rhythm::adaptive(
                 "adaptive",
-                "reconciled polling by learnt ages, for the requests of hourly polls",
+                "polls by learnt ages, for the requests of hourly polls (the daemon does not offer it yet)",
                 Spending::default(),
             ),
         ]

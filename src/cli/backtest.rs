@@ -160,7 +160,7 @@ fn strict(options: &BacktestArguments, screen: &mut Screen<'_>) -> Ended {
             point.policy.clone(),
             format!("{:.2}", point.requests),
             point.mean_s.map_or("never".to_owned(), minutes),
-            minutes(point.bound_s),
+            point.bound_s.map_or("-".to_owned(), minutes),
             point.over_quota.to_string(),
             if point.is_below { "below the curve" } else { "" }.to_owned(),
         ];

@@ -19,8 +19,10 @@ use super::hazard::Piece;
 const STEP_SHARE: f64 = 1.0 / 64.0;
 /// at least this long, in seconds,
 const STEP_LEAST_S: f64 = 15.0;
-/// and never longer than this share of the longest wait.
+/// and never longer than this share of the longest wait,
 const STEP_MOST_SHARE: f64 = 1.0 / 16.0;
+/// nor than this, in seconds.
+const STEP_MOST_S: f64 = 240.0;
 /// Ages that a smaller share of objects reaches are not planned.
 const RARE: f64 = 1e-5;
 /// Beyond what is planned, at least one object in this time ends, in seconds: otherwise a plan would never end.
@@ -71,7 +73,7 @@ impl Terrain {
     /// The steps for a hazard and the longest wait that is allowed.
     pub fn new(curve: &[Piece], longest: Duration) -> Terrain {
         let longest_s = longest.as_secs_f64();
-        let most_s = (longest_s * STEP_MOST_SHARE).max(STEP_LEAST_S);
+        let most_s = (longest_s * STEP_MOST_SHARE).clamp(STEP_LEAST_S, STEP_MOST_S);
         let mut terrain =
             Terrain { ages_s: vec![0.0], survive: Vec::new(), lived_s: Vec::new(), beyond_per_s: 0.0 };
         let mut open = 1.0;
