@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::adaptive::Plans;
+use super::adaptive::{Plans, Terms};
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
 use super::record::Record;
@@ -49,6 +49,32 @@ pub struct Policy {
     pub is_by_batch: bool,
     /// Learnt plans replace `interval` and `first_polls` for the moving states that have one.
     pub plans: Option<Arc<Plans>>,
+    /// Moving objects are polled by learnt ages.
+    pub learning: Option<Learning>,
+}
+
+/// How a kind is polled by learnt ages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// Requests for each hundred that the interval would send.
+    pub spend_percent: u32,
+    /// No wait is longer; a twentieth more than the interval if not set.
+    pub longest: Option<Duration>,
+    /// No wait is shorter.
+    pub shortest: Duration,
+}
+
+impl Default for Learning {
+    fn default() -> Learning {
+        Learning { spend_percent: 100, longest: None, shortest: Duration::from_secs(30) }
+    }
+}
+
+impl Learning {
+    /// The limits of a kind with this interval.
+    pub fn terms(&self, interval: Duration) -> Terms {
+        Terms { interval, longest: self.longest.unwrap_or(interval * 21 / 20), shortest: self.shortest }
+    }
 }
 
 impl Default for Policy {
@@ -70,6 +96,7 @@ impl Default for Policy {
             mutes_overdue: false,
             is_by_batch: false,
             plans: None,
+            learning: None,
         }
     }
 }
@@ -88,6 +115,7 @@ impl Policy {
             self.quarantine_interval,
             self.backoff_first,
             self.backoff_longest,
+            self.learning.and_then(|learning| learning.longest).unwrap_or_default(),
         ];
         let planned = self.plans.iter().flat_map(|plans| plans.0.iter().map(|(_, plan)| plan.longest()));
         let longest = waits.into_iter().chain(self.first_polls.iter().copied()).chain(planned).max();

@@ -15,7 +15,7 @@ use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::provider_health::{Health, ServiceReport};
 use crate::payments::record::{Details, Enrolment, Record};
-use crate::payments::schedule::Policy;
+use crate::payments::schedule::{Learning, Policy};
 use crate::store::{AlertFilter, Options};
 
 struct Parcel;
@@ -163,6 +163,9 @@ fn observed(id: &ObjectId) -> Observation {
     }
 }
 
+/// An account that is polled by learnt ages.
+const LEARNER: &str = "learner";
+
 struct Stage {
     _folder: tempfile::TempDir,
     clock: Arc<VirtualClock>,
@@ -211,8 +214,11 @@ impl Stage {
                 pace.set_quota(&name, operation, Quota { burst: 10, per: Duration::from_secs(1) });
                 pace.assume_full(&name, operation);
             }
-            let relaxed =
-                Policy { relaxed_interval: Some(Duration::from_secs(6 * 3600)), ..Policy::default() };
+            let relaxed = Policy {
+                relaxed_interval: Some(Duration::from_secs(6 * 3600)),
+                learning: (name.as_str() == LEARNER).then(Learning::default),
+                ..Policy::default()
+            };
             let policies = ["parcel", "letter"].map(|kind| (Kind::new(kind).unwrap(), relaxed.clone()));
             let api = Arc::clone(&stage.provider) as Arc<dyn Api>;
             let account = Arc::new(Account { policies: policies.into(), ..Account::new(name, api) });
@@ -469,4 +475,44 @@ async fn a_kind_is_polled_less_often_while_it_is_announced_and_at_the_full_rate_
 fn the_loop_of_an_account_does_not_look_at_all_others() {
     let source = include_str!("watch.rs");
     assert!(!source.contains("tallies()"), "that clones every account's counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_account_plans_first_polls_and_keeps_what_it_learns() {
+    let stage = Stage::new(&[LEARNER], 256, None, |_| Answer::Shows).await;
+    let now = stage.clock.now();
+    let made = |id: &str, ago_s: u64| Enrolment {
+        object: format!("{LEARNER}/parcel/{id}").parse().unwrap(),
+        details: Details {
+            created_at: Some(crate::time::earlier(now, Duration::from_secs(ago_s))),
+            ..Details::default()
+        },
+    };
+    stage.store.enrol(vec![made("NEW", 5), made("OLD", 3600)], now).await.unwrap();
+    stage.clock.sleep(Duration::from_secs(20)).await;
+    assert_eq!(*stage.provider.asked.lock().unwrap(), ["OLD"], "what is new is not polled at once");
+    stage.pass(64).await;
+    let new = stage.record("learner/parcel/NEW").await;
+    assert!(new.polls >= 1 && new.observed.is_some(), "{new:?}");
+    let waits = new.due_at.unwrap().duration_since(new.polled_at.unwrap()).as_secs();
+    assert!((30..=63 * 60).contains(&waits), "{waits}");
+    let account = &stage.accounts[0];
+    let outlook = stage.reconcile.outlook(account, &new).unwrap();
+    assert!(outlook.alike < 0.5 && (0.0..100.0).contains(&outlook.share), "{outlook:?}");
+    stage.stop.cancel();
+    stage.pass(2).await;
+    let stored = stage.store.recall("adaptive/learner").await.unwrap().unwrap();
+    let known: crate::payments::adaptive::Adaptive = serde_json::from_str(&stored).unwrap();
+    assert!(known.is_sound());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_a_fixed_rhythm_learns_nothing() {
+    let stage = Stage::new(&["shop"], 256, None, |_| Answer::Shows).await;
+    stage.enrol(parcels(2)).await;
+    stage.pass(90).await;
+    assert_eq!(stage.reconcile.outlook(&stage.accounts[0], &stage.record("shop/parcel/P000").await), None);
+    stage.stop.cancel();
+    stage.pass(2).await;
+    assert_eq!(stage.store.recall("adaptive/shop").await.unwrap(), None);
 }

@@ -155,6 +155,11 @@ impl Adaptive {
         self.planned_at = None;
     }
 
+    /// Forgets what was sent and what the interval would have sent.
+    pub fn balance_anew(&mut self) {
+        (self.balance, self.sent, self.fixed) = (0.0, 0.0, 0.0);
+    }
+
     /// Uses a known hazard for a kind instead of the learnt one: for replays of a past, as the best that can be learnt.
     pub fn know(&mut self, kind: &Kind, curve: Vec<Piece>) {
         for learnt in self.learnt.get_mut(kind).into_iter().flat_map(BTreeMap::values_mut) {
@@ -280,6 +285,20 @@ impl Adaptive {
                 .push((site.state.clone(), site.plan(self.price_s).0));
         }
         self.plans = plans.into_iter().map(|(kind, plans)| (kind, Arc::new(plans))).collect();
+    }
+
+    /// Of objects of this kind and age: how many ends are known, and how many of a hundred that got as old end within a
+    /// time.
+    pub fn outlook(&self, kind: &Kind, state: &str, age: Duration, within: Duration) -> Option<(f64, f64)> {
+        let states = self.learnt.get(kind)?;
+        let (_, learnt) = states.iter().find(|(name, _)| name.eq_ignore_ascii_case(state))?;
+        let (from_s, to_s) = (age.as_secs_f64(), (age + within).as_secs_f64());
+        let ends: f64 = learnt
+            .curve()
+            .iter()
+            .map(|piece| (piece.to_s.min(to_s) - piece.from_s.max(from_s)).max(0.0) * piece.per_s)
+            .sum();
+        Some((learnt.learner.ends(), -(-ends).exp_m1() * 100.0))
     }
 
     /// The plans of a kind.
