@@ -22,20 +22,32 @@ struct Parcel;
 
 impl Lifecycle for Parcel {
     fn states(&self) -> &'static [&'static str] {
-        &["Started"]
+        &["Started", "Delivered"]
     }
 
     fn state(&self, word: &str) -> Option<StateFacts> {
-        (word == "Started").then_some(StateFacts {
+        let started = StateFacts {
             name: "Started",
             phase: Phase::Moving,
             outcome: Outcome::Undecided,
             meaning: "",
-            next: &[],
+            next: &["Delivered"],
             patience: Some(Duration::from_secs(30 * 86_400)),
             guarantee: None,
             moves: Default::default(),
-        })
+        };
+        match word {
+            "Started" => Some(started),
+            "Delivered" => Some(StateFacts {
+                name: "Delivered",
+                phase: Phase::Final,
+                outcome: Outcome::Succeeded,
+                next: &[],
+                patience: None,
+                ..started
+            }),
+            _ => None,
+        }
     }
 
     fn reasons(&self, _state: &str) -> &'static [ReasonFacts] {
@@ -51,6 +63,8 @@ impl Lifecycle for Parcel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Shows,
+    /// It has ended a minute ago.
+    Ends,
     Refuses,
     Unavailable,
     Hangs,
@@ -118,6 +132,11 @@ impl Api for Provider {
             let failed = |detail: &str| detail.to_owned();
             match answer {
                 Answer::Shows => Ok(observed(id)),
+                Answer::Ends => Ok(Observation {
+                    state: "Delivered".to_owned(),
+                    updated_at: Some(crate::time::earlier(self.clock.now(), Duration::from_secs(60))),
+                    ..observed(id)
+                }),
                 Answer::Refuses => {
                     Err(Failure::Refused { is_whole_account: true, detail: failed("HTTP 403") })
                 }
@@ -499,6 +518,11 @@ async fn an_adaptive_account_plans_first_polls_and_keeps_what_it_learns() {
     let account = &stage.accounts[0];
     let outlook = stage.reconcile.outlook(account, &new).unwrap();
     assert!(outlook.alike < 0.5 && (0.0..100.0).contains(&outlook.share), "{outlook:?}");
+    stage.provider.answers(|id| if id == "OLD" { Answer::Ends } else { Answer::Shows });
+    stage.pass(64).await;
+    assert_eq!(stage.record("learner/parcel/OLD").await.due_at, None);
+    let after = stage.reconcile.outlook(account, &stage.record("learner/parcel/NEW").await).unwrap();
+    assert!((after.alike - 1.0).abs() < 0.01 && after.share > outlook.share, "{outlook:?} {after:?}");
     stage.stop.cancel();
     stage.pass(2).await;
     let stored = stage.store.recall("adaptive/learner").await.unwrap().unwrap();
