@@ -64,7 +64,7 @@ impl Learning {
         let (spending, policies) = (self.spending, &self.policies);
         let terms = |kind: &Kind| spending.terms(policies.get(kind).map_or(HOUR, |policy| policy.interval));
         self.adaptive.replan(terms, spending.spend, spending.plans_first, at);
-        for (kind, policy) in &mut self.policies {
+        for (kind, policy) in self.policies.iter_mut().filter(|(_, policy)| policy.learning.is_some()) {
             policy.plans = self.adaptive.plans(kind).map(Arc::clone);
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::payments::object::Kind;
-use crate::payments::schedule::Policy;
+use crate::payments::schedule::{Learning, Policy};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -131,7 +131,14 @@ impl Rhythm {
         most_in_flight: usize,
     ) -> Rhythm {
         let most_in_flight = most_in_flight.max(1);
-        let how = How::Ours(Watch { general, kinds, most_in_flight, adaptive: None });
+        let learning = kinds.values().chain([&general]).find_map(|policy| policy.learning);
+        let adaptive = learning.map(|learning| Spending {
+            spend: f64::from(learning.spend_percent) / 100.0,
+            longest: learning.longest,
+            shortest: learning.shortest,
+            ..Spending::default()
+        });
+        let how = How::Ours(Watch { general, kinds, most_in_flight, adaptive });
         Rhythm { name: name.to_owned(), about: about.to_owned(), how }
     }
 
@@ -141,10 +148,10 @@ impl Rhythm {
         Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
     }
 
-    /// The daemon's decisions, budgets and order of service, with polls by learnt ages.
+    /// The daemon with `rhythm = "adaptive"` and the given spending.
     pub(super) fn adaptive(name: &str, about: &str, spending: Spending) -> Rhythm {
         let watch = Watch {
-            general: Policy::default(),
+            general: Policy { learning: Some(Learning::default()), ..Policy::default() },
             kinds: BTreeMap::new(),
             most_in_flight: 16,
             adaptive: Some(spending),
@@ -169,7 +176,7 @@ impl Rhythm {
             ),
             Rhythm::adaptive(
                 "adaptive",
-                "polls by learnt ages, for the requests of hourly polls (the daemon does not offer it yet)",
+                "reconciled with rhythm = \"adaptive\": polls at learnt ages, for the requests of hourly polls",
                 Spending::default(),
             ),
         ]
