@@ -41,10 +41,8 @@ const LATE_S: f64 = 30.0;
 const LATE_MOST_S: f64 = 600.0;
 /// The pressure is reconsidered after this many polls.
 const LATE_POLLS: f64 = 20.0;
-/// No pressure is higher.
-const PRESSURE_MOST: f64 = 16.0;
-/// Under pressure a request costs more by its square, and the longest wait grows by this power of it.
-const LONGEST_BY_PRESSURE: f64 = 1.4;
+/// Nothing waits more than this many times the longest wait.
+const PRESSURE_MOST: f64 = 24.0;
 
 /// How one kind may be polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,9 +273,8 @@ impl Adaptive {
         let correction = (self.balance / (BALANCED_WITHIN * fixed)).clamp(-CORRECTION, CORRECTION);
         self.balance = self.balance.clamp(-BALANCED_WITHIN * fixed, BALANCED_WITHIN * fixed);
         let budget = fixed * spend * (1.0 + correction) - if plans_first { 0.0 } else { 1.0 };
-        let polls = |price_s: f64| {
-            sites.iter().map(|site| site.weight / all * site.plan(price_s, 1.0).1).sum::<f64>()
-        };
+        let polls =
+            |price_s: f64| sites.iter().map(|site| site.weight / all * site.plan(price_s).1).sum::<f64>();
         self.price_s = price_of(budget, self.price_s, polls);
         let mut plans: BTreeMap<Kind, Plans> = BTreeMap::new();
         for site in &sites {
@@ -285,7 +282,7 @@ impl Adaptive {
                 .entry(site.kind.clone())
                 .or_default()
                 .0
-                .push((site.state.clone(), site.plan(self.price_s, site.pressure).0));
+                .push((site.state.clone(), site.plan(self.price_s).0));
         }
         self.plans = plans.into_iter().map(|(kind, plans)| (kind, Arc::new(plans))).collect();
     }
@@ -326,10 +323,10 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Its plan at a price under a pressure, and the requests for each object.
-    fn plan(&self, price_s: f64, pressure: f64) -> (Plan, f64) {
-        let longest = self.terms.longest.mul_f64(pressure.powf(LONGEST_BY_PRESSURE));
-        let price_s = price_s * pressure * pressure;
+    /// Its plan at a price, and the requests for each object.
+    fn plan(&self, price_s: f64) -> (Plan, f64) {
+        let longest = self.terms.longest.mul_f64(self.pressure);
+        let price_s = price_s * self.pressure * self.pressure;
         let (plan, cost) = self.terrain.plan(price_s, self.terms.shortest, longest);
         (plan, cost.polls)
     }
