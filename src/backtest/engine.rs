@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::course::course_of;
-use super::measure::{CaughtUp, Measured};
+use super::measure::{CaughtUp, Measured, SeenEnd};
 use super::rhythm::{How, Rhythm};
 use super::scene::{Ask, Client, Heard, PastObject, Scene};
 use super::server::{Server, Verdict};
@@ -31,7 +31,9 @@ enum Event {
 pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
     let scene = scene(workload);
     match &rhythm.how {
-        How::Ours(policies) => live(workload, rhythm, &scene, &mut ours::Ours::new(&scene, policies)),
+        How::Ours(policies) => {
+            live(workload, rhythm, &scene, &mut ours::Ours::new(&scene, policies, workload))
+        }
         How::Timers(timers) => {
             live(workload, rhythm, &scene, &mut peers::OnTimers::new(&scene, timers.clone()))
         }
@@ -199,14 +201,16 @@ fn measured(
     down: &Range<Duration>,
 ) -> Measured {
     let mut delays = Vec::new();
+    let mut ends = Vec::new();
     let mut declines = Vec::new();
-    for (object, seen) in scene.objects.iter().zip(&count.seen) {
+    for ((object, seen), polls) in scene.objects.iter().zip(&count.seen).zip(&count.polls) {
         let Some(ended) = object.ended else { continue };
         let delay = seen.map(|seen| {
             // No policy can help that the machine was down or the provider silent.
             let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
             seen.saturating_sub(ended).saturating_sub(lost)
         });
+        ends.push(SeenEnd { ended, delay, polls: *polls });
         delays.push(delay);
         if object.past.is_declined {
             declines.push(delay);
@@ -220,7 +224,8 @@ fn measured(
         declines,
         [count.over_quota, count.moody, count.after_final],
     );
-    Measured { unanswered: count.unanswered, caught_up: caught_up(scene, count), ..measured }
+    ends.sort_by_key(|end| end.ended);
+    Measured { unanswered: count.unanswered, caught_up: caught_up(scene, count), ends, ..measured }
 }
 
 /// How long it took after an outage to poll everything that was waiting.

@@ -10,8 +10,10 @@ use super::rhythm::Rhythm;
 use super::workload::Workload;
 
 /// How long ends took to be noticed, over all ends. A missed end counts as infinitely long.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Quantiles {
+    /// The mean in seconds, to the tenth. `None`: one was missed, or nothing ended.
+    pub mean_s: Option<f64>,
     /// Half took at most this many seconds. `None`: more than half were missed.
     pub p50_s: Option<u64>,
     /// 95 of 100.
@@ -30,7 +32,10 @@ impl Quantiles {
             let place = (delays.len() * per_hundred).div_ceil(100).checked_sub(1)?;
             delays[place].map(|delay| delay.as_secs())
         };
-        Quantiles { p50_s: rank(50), p95_s: rank(95), p99_s: rank(99), longest_s: rank(100) }
+        let all: Option<Duration> = delays.iter().copied().sum();
+        let mean_s = all.filter(|_| !delays.is_empty()).map(|all| all.as_secs_f64() / delays.len() as f64);
+        let mean_s = mean_s.map(|mean_s| (mean_s * 10.0).round() / 10.0);
+        Quantiles { mean_s, p50_s: rank(50), p95_s: rank(95), p99_s: rank(99), longest_s: rank(100) }
     }
 }
 
@@ -43,6 +48,17 @@ pub struct CaughtUp {
     pub took_s: Option<u64>,
     /// The seconds that this takes at the full quota.
     pub quota_needs_s: u64,
+}
+
+/// One end, and how it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenEnd {
+    /// When it was, since the beginning.
+    pub(super) ended: Duration,
+    /// How long it took to be seen; `None`: it was not.
+    pub(super) delay: Option<Duration>,
+    /// Requests about its object.
+    pub(super) polls: u64,
 }
 
 /// The results of one policy in one workload.
@@ -84,6 +100,9 @@ pub struct Measured {
     /// Requests per object, in the order of their names.
     #[serde(skip)]
     pub polls_by_object: Vec<u64>,
+    /// All ends, in the order in which they happened.
+    #[serde(skip)]
+    pub ends: Vec<SeenEnd>,
 }
 
 impl Measured {
@@ -116,6 +135,7 @@ impl Measured {
             detection: Quantiles::of(delays),
             decline_detection: Quantiles::of(declines),
             polls_by_object: polls_by_object.to_vec(),
+            ends: Vec::new(),
         }
     }
 

@@ -10,10 +10,15 @@
 //! names its assumptions. One seed decides everything that looks like chance.
 //!
 //! In reading order: `past` (objects), `course` (their states), `workload` (synthetic pasts), `rhythm` (the
-//! policies by name), `scene` (what a policy sees), `engine` (time and events), `server`, `ours`, `peers`, `measure`.
+//! policies by name), `scene` (what a policy sees), `engine` (time and events), `server`, `ours`, `learning`, `peers`, `measure`,
+//! `bound` (what no policy can beat), `long` (pasts of many days), `goals` (what adaptive polls must reach).
 
+mod bound;
 mod course;
 mod engine;
+mod goals;
+mod learning;
+mod long;
 mod measure;
 mod ours;
 mod past;
@@ -26,6 +31,8 @@ mod tests;
 mod workload;
 
 pub use engine::run;
+pub use goals::{Point, Reached, curve, goals};
+pub use long::LONG_PASTS;
 pub use measure::{CaughtUp, Measured, Quantiles, span};
 pub use past::{Columns, Past, merge, past_of_json};
 pub use rhythm::Rhythm;

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::learning::Learning;
 use super::rhythm::Watch;
 use super::scene::{Ask, Client, Heard, Scene};
+use super::workload::Workload;
 use crate::apis::pace::{Pace, Permit};
 use crate::clock::HandClock;
 use crate::payments::decide::{Setting, decide};
@@ -47,19 +49,25 @@ pub(super) struct Ours<'a> {
     kinds: Vec<Option<Kind>>,
     breaker: CircuitBreaker,
     sent_at: Vec<Timestamp>,
+    learning: Option<Learning>,
 }
 
 impl<'a> Ours<'a> {
-    pub(super) fn new(scene: &'a Scene<'a>, watch: &'a Watch) -> Ours<'a> {
+    pub(super) fn new(scene: &'a Scene<'a>, watch: &'a Watch, workload: &Workload) -> Ours<'a> {
         let clock = HandClock::starting_at(scene.beginning);
         let pace = Pace::new(clock.clone());
         let account = AccountName::new("backtest").expect("a name of small letters");
         for (operation, quota) in &scene.operations {
             pace.set_quota(&account, operation, *quota);
         }
+        let learning = watch.adaptive.map(|spending| {
+            let learning = Learning::new(scene, watch, spending);
+            if spending.knows_all { learning.knowing(workload) } else { learning }
+        });
         Ours {
             scene,
             watch,
+            learning,
             account,
             clock,
             pace,
@@ -76,8 +84,10 @@ impl<'a> Ours<'a> {
         later(self.scene.beginning, now)
     }
 
-    fn policy(&self, who: usize) -> &'a Policy {
-        self.watch.kinds.get(&self.scene.objects[who].past.object.kind).unwrap_or(&self.watch.general)
+    fn policy(&self, who: usize) -> &Policy {
+        let kind = &self.scene.objects[who].past.object.kind;
+        let learnt = self.learning.as_ref().and_then(|learning| learning.policy(kind));
+        learnt.unwrap_or_else(|| self.watch.of(kind))
     }
 
     /// Adds a record to its queues, or removes it.
@@ -176,7 +186,11 @@ impl Client for Ours<'_> {
         let past = self.scene.objects[who].past;
         let details = Details { created_at: Some(past.created_at), ..Details::default() };
         let enrolment = Enrolment { object: past.object.clone(), details };
-        self.records[who] = Some(Record::enrolled(enrolment, self.at(now)));
+        let mut record = Record::enrolled(enrolment, self.at(now));
+        if let Some(learning) = &self.learning {
+            record.due_at = Some(learning.first_poll(&self.scene.objects[who], self.at(now)));
+        }
+        self.records[who] = Some(record);
         self.place(who, true);
     }
 
@@ -273,6 +287,13 @@ impl Client for Ours<'_> {
         };
         self.place(ask.who, false);
         let before = self.records[ask.who].clone();
+        let at = self.at(now);
+        if let (Some(learning), Some(before), Heard::Open | Heard::Ended) =
+            (&mut self.learning, &before, heard)
+        {
+            let has_ended = heard == Heard::Ended;
+            learning.heard(&self.scene.objects[ask.who], before, self.sent_at[ask.who], has_ended, at);
+        }
         let lifecycle = self.scene.objects[ask.who].course.lifecycle;
         let setting =
             Setting { lifecycle, policy: self.policy(ask.who), where_to_look: "", is_sandbox: false };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::payments::object::Kind;
-use crate::payments::schedule::Policy;
+use crate::payments::schedule::{Learning, Policy};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -40,6 +40,45 @@ pub(super) struct Watch {
     pub(super) kinds: BTreeMap<Kind, Policy>,
     /// The most requests of a kind in flight.
     pub(super) most_in_flight: usize,
+    /// Moving objects are polled by learnt ages.
+    pub(super) adaptive: Option<Spending>,
+}
+
+impl Watch {
+    /// The policy of a kind.
+    pub(super) fn of(&self, kind: &Kind) -> &Policy {
+        self.kinds.get(kind).unwrap_or(&self.general)
+    }
+}
+
+/// What adaptive polling may spend.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spending {
+    /// Requests for each that the interval would send.
+    pub(super) spend: f64,
+    /// No wait is longer; a twentieth more than the interval by default.
+    pub(super) longest: Option<Duration>,
+    /// No wait is shorter.
+    pub(super) shortest: Duration,
+    /// The first poll of an object is planned; otherwise it is sent at once.
+    pub(super) plans_first: bool,
+    /// The true hazards are known.
+    pub(super) knows_all: bool,
+    /// How long the provider needs at most, for each time that it documents: other than 1 to see what a wrong guess does.
+    pub(super) prior: f64,
+}
+
+impl Default for Spending {
+    fn default() -> Spending {
+        Spending {
+            spend: 1.0,
+            longest: None,
+            shortest: Duration::from_secs(30),
+            plans_first: true,
+            knows_all: false,
+            prior: 1.0,
+        }
+    }
 }
 
 /// A timer for each object.
@@ -91,7 +130,15 @@ impl Rhythm {
         kinds: BTreeMap<Kind, Policy>,
         most_in_flight: usize,
     ) -> Rhythm {
-        let how = How::Ours(Watch { general, kinds, most_in_flight: most_in_flight.max(1) });
+        let most_in_flight = most_in_flight.max(1);
+        let learning = kinds.values().chain([&general]).find_map(|policy| policy.learning);
+        let adaptive = learning.map(|learning| Spending {
+            spend: f64::from(learning.spend_percent) / 100.0,
+            longest: learning.longest,
+            shortest: learning.shortest,
+            ..Spending::default()
+        });
+        let how = How::Ours(Watch { general, kinds, most_in_flight, adaptive });
         Rhythm { name: name.to_owned(), about: about.to_owned(), how }
     }
 
@@ -99,6 +146,17 @@ impl Rhythm {
     pub fn with_interval(name: &str, about: &str, interval: Duration, first_polls: Vec<Duration>) -> Rhythm {
         let policy = Policy { interval, first_polls, ..Policy::default() };
         Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
+    }
+
+    /// The daemon with `rhythm = "adaptive"` and the given spending.
+    pub(super) fn adaptive(name: &str, about: &str, spending: Spending) -> Rhythm {
+        let watch = Watch {
+            general: Policy { learning: Some(Learning::default()), ..Policy::default() },
+            kinds: BTreeMap::new(),
+            most_in_flight: 16,
+            adaptive: Some(spending),
+        };
+        Rhythm { name: name.to_owned(), about: about.to_owned(), how: How::Ours(watch) }
     }
 
     /// The daemon with its defaults, and with the first polls of config.toml's example.
@@ -116,7 +174,21 @@ impl Rhythm {
                 HOUR,
                 vec![MINUTE, MINUTE * 5, MINUTE * 15],
             ),
+            Rhythm::adaptive(
+                "adaptive",
+                "reconciled with rhythm = \"adaptive\": polls at learnt ages, for the requests of hourly polls",
+                Spending::default(),
+            ),
         ]
+    }
+
+    /// Adaptive polling that knows the true ages from the beginning, as no program can: the best that can be learnt.
+    pub fn all_knowing() -> Rhythm {
+        Rhythm::adaptive(
+            "adaptive-true",
+            "adaptive if it knew the true ages from the beginning, as no program can",
+            Spending { knows_all: true, ..Spending::default() },
+        )
     }
 
     /// What shops run today.

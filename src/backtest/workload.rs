@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::long::{self, LONG_PASTS};
 use super::past::Past;
 use crate::apis::pace::Quota;
 use crate::payments::object::ObjectRef;
@@ -86,9 +87,13 @@ impl Workload {
 
     /// A synthetic past of [`WORKLOADS`]; `None` for an unknown name.
     pub fn named(name: &str, quota: Quota, seed: u64) -> Option<Workload> {
-        let (name, about) = WORKLOADS.iter().find(|(known, _)| *known == name)?;
+        let known = WORKLOADS.iter().chain(&LONG_PASTS).find(|(known, _)| *known == name);
+        let (name, about) = known?;
         let beginning: Timestamp = BEGINNING.parse().expect("a moment written out");
         let mut draws = Draws::of(seed);
+        if let Some(pasts) = long::pasts(name, beginning, &mut draws) {
+            return Some(Workload::of(*name, *about, pasts, quota, seed));
+        }
         let objects = if matches!(*name, "outage" | "no-answers") { 10_000 } else { 1_000 };
         let mut pasts: Vec<Past> = (0..objects)
             .map(|number| {
@@ -139,15 +144,20 @@ impl Workload {
 
 /// Seven charges to three refunds. Half of the charges are decided within half an hour, most of the others
 /// within six, the last within the 24 hours that the provider documents; refunds take 1 to 48 hours.
-fn usual(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past {
+pub(super) fn usual_life(draws: &mut Draws) -> (&'static str, Duration) {
     let is_charge = draws.number(10) < 7;
-    let kind = if is_charge { "charge" } else { "refund" };
     let took = match (is_charge, draws.number(100)) {
         (true, 0..50) => MINUTE + draws.below(MINUTE * 29),
         (true, 50..85) => MINUTE * 30 + draws.below(MINUTE * 330),
         (true, _) => HOUR * 6 + draws.below(HOUR * 18),
         (false, _) => HOUR + draws.below(HOUR * 47),
     };
+    (if is_charge { "charge" } else { "refund" }, took)
+}
+
+fn usual(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past {
+    let (kind, took) = usual_life(draws);
+    let is_charge = kind == "charge";
     let state = match (is_charge, draws.number(100)) {
         (_, 0..8) => "Declined",
         (true, 8..12) => "Canceled",
@@ -163,13 +173,13 @@ fn late_refund(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past 
     ended(past("refund", "MADE", number, created_at), later(created_at, took), "Declined")
 }
 
-fn past(kind: &str, mark: &str, number: usize, created_at: Timestamp) -> Past {
+pub(super) fn past(kind: &str, mark: &str, number: usize, created_at: Timestamp) -> Past {
     let object: ObjectRef =
         format!("made-up/{kind}/{mark}-{number:05}").parse().expect("letters, digits and dashes");
     Past { object, created_at, final_at: None, final_state: None, is_declined: false, reference: None }
 }
 
-fn ended(past: Past, final_at: Timestamp, state: &str) -> Past {
+pub(super) fn ended(past: Past, final_at: Timestamp, state: &str) -> Past {
     Past {
         final_at: Some(final_at),
         final_state: Some(state.to_owned()),
@@ -200,8 +210,13 @@ impl Draws {
         self.next() % limit.max(1)
     }
 
+    /// A number from zero to one.
+    pub(super) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// A time below `limit`, to the millisecond.
-    fn below(&mut self, limit: Duration) -> Duration {
+    pub(super) fn below(&mut self, limit: Duration) -> Duration {
         Duration::from_millis(self.number(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
     }
 }

@@ -10,7 +10,7 @@ use super::backtest_options::{BacktestArguments, WORKLOAD_NAMES};
 use super::exit::{Ended, Exit, Failed};
 use super::local::config_failed;
 use super::screen::{Screen, Table, Tone};
-use crate::backtest::{Measured, Quota, Rhythm, Workload, merge, run, span};
+use crate::backtest::{Measured, Quota, Rhythm, Workload, curve, goals, merge, run, span};
 use crate::config::{self, Surroundings};
 use crate::intake::BadFile;
 use crate::text;
@@ -20,6 +20,9 @@ const BAD_LINES_TOLD: usize = 50;
 
 /// Tries policies on a history.
 pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut Screen<'_>) -> Ended {
+    if options.strict {
+        return strict(options, screen);
+    }
     let mut quota = Quota::LIVE;
     let mut quotas = std::collections::BTreeMap::new();
     let mut rhythms = Vec::new();
@@ -48,6 +51,7 @@ pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut 
     }
     let is_wanted = |rhythm: &Rhythm| options.policy.is_empty() || options.policy.contains(&rhythm.name);
     rhythms.extend(Rhythm::all().into_iter().filter(is_wanted));
+    rhythms.extend(Some(Rhythm::all_knowing()).filter(|rhythm| options.policy.contains(&rhythm.name)));
     if let Some(given) = options.quota {
         quota = given;
         quotas.clear();
@@ -97,6 +101,79 @@ fn made_up(options: &BacktestArguments, quota: Quota) -> Vec<Workload> {
         (false, named) => named,
     };
     names.iter().filter_map(|name| Workload::named(name, quota, options.seed)).collect()
+}
+
+/// Measures adaptive polling against its goals.
+fn strict(options: &BacktestArguments, screen: &mut Screen<'_>) -> Ended {
+    let mut table = Table::new(&[
+        "goal",
+        "requests>",
+        "mean>",
+        "median>",
+        "p99>",
+        "known>",
+        "bound>",
+        "worst 500>",
+        "requests of 500>",
+        "met",
+    ]);
+    let mut is_met = true;
+    let ratio = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    let limited = |got: Option<f64>, most: Option<f64>| match most {
+        Some(most) => format!("{} <= {most:.2}", ratio(got)),
+        None => ratio(got),
+    };
+    for reached in goals(options.seed) {
+        is_met &= reached.is_met;
+        if options.json {
+            screen.json_line(&reached)?;
+            continue;
+        }
+        let most = &reached.most;
+        let mean = match most.mean_s {
+            Some(most_s) => format!("{} s <= {most_s} s", ratio(reached.mean_s)),
+            None => limited(reached.mean, most.mean),
+        };
+        let cells = vec![
+            reached.goal.clone(),
+            limited(Some(reached.requests), Some(most.requests)),
+            mean,
+            limited(reached.median, most.median),
+            limited(reached.p99, most.p99),
+            ratio(reached.mean_if_known),
+            ratio(reached.bound),
+            limited(Some(reached.block_mean), most.block_mean),
+            limited(Some(reached.block_requests), most.block_requests),
+            if reached.is_met { "yes" } else { "missed" }.to_owned(),
+        ];
+        table.row(cells, if reached.is_met { Tone::Plain } else { Tone::Bad });
+    }
+    let mut points = Table::new(&["policy", "requests/end>", "mean>", "bound>", "over quota>", ""]);
+    for point in curve(options.seed) {
+        is_met &= !point.is_below;
+        if options.json {
+            screen.json_line(&point)?;
+            continue;
+        }
+        let minutes = |seconds: f64| format!("{:.1} min", seconds / 60.0);
+        let cells = vec![
+            point.policy.clone(),
+            format!("{:.2}", point.requests),
+            point.mean_s.map_or("never".to_owned(), minutes),
+            point.bound_s.map_or("-".to_owned(), minutes),
+            point.over_quota.to_string(),
+            if point.is_below { "below the curve" } else { "" }.to_owned(),
+        ];
+        points.row(cells, if point.is_below { Tone::Bad } else { Tone::Plain });
+    }
+    if !options.json {
+        screen.toned("Goals, as shares of what hourly polls have on the same past:", Tone::Strong)?;
+        table.write(screen, true)?;
+        screen.line("")?;
+        screen.toned("Requests and mean delays, steady-10-days:", Tone::Strong)?;
+        points.write(screen, true)?;
+    }
+    Ok(if is_met { Exit::Ok } else { Exit::Data })
 }
 
 /// The history in the files, and whether any line was bad.
@@ -165,6 +242,7 @@ fn show(workload: &Workload, measured: &[Measured], screen: &mut Screen<'_>) -> 
     screen.toned(&format!("{}: {}", workload.name, workload.about), Tone::Strong)?;
     let headings = [
         "policy",
+        "mean>",
         "p50>",
         "p95>",
         "p99>",
@@ -180,6 +258,9 @@ fn show(workload: &Workload, measured: &[Measured], screen: &mut Screen<'_>) -> 
         let declines = if row.declined == 0 { "-".to_owned() } else { length(row.decline_detection.p50_s) };
         let cells = vec![
             row.policy.clone(),
+            row.detection.mean_s.map_or("never".to_owned(), |mean_s| {
+                span(Duration::try_from_secs_f64(mean_s).unwrap_or_default().as_secs())
+            }),
             length(row.detection.p50_s),
             length(row.detection.p95_s),
             length(row.detection.p99_s),
@@ -210,7 +291,8 @@ mod tests {
 
     #[test]
     fn the_words_of_the_options_are_the_policies_that_there_are() {
-        let names: Vec<String> = Rhythm::all().into_iter().map(|rhythm| rhythm.name).collect();
+        let all = Rhythm::all().into_iter().chain([Rhythm::all_knowing()]);
+        let names: Vec<String> = all.map(|rhythm| rhythm.name).collect();
         assert_eq!(names, POLICY_NAMES);
         assert_eq!(WORKLOAD_NAMES[5], "late-refunds");
     }

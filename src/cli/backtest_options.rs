@@ -8,16 +8,19 @@ use std::time::Duration;
 use clap::Args;
 
 use super::options::read_span;
-use crate::backtest::{Quota, WORKLOADS};
+use crate::backtest::{LONG_PASTS, Quota, WORKLOADS};
 use crate::intake::Format;
 use crate::payments::object::AccountName;
 
 /// The names that `--workload` accepts.
 pub(super) const WORKLOAD_NAMES: [&str; WORKLOADS.len()] = names_of(WORKLOADS);
+/// The names of the long histories, which `--workload` also accepts.
+pub(super) const LONG_NAMES: [&str; LONG_PASTS.len()] = names_of(LONG_PASTS);
 /// The names that `--policy` accepts. A test compares them with the existing policies.
-pub(super) const POLICY_NAMES: [&str; 11] = [
+pub(super) const POLICY_NAMES: [&str; 13] = [
     "hourly",
     "early-ladder",
+    "adaptive",
     "two-gets",
     "oldest-100",
     "all-at-once",
@@ -27,6 +30,7 @@ pub(super) const POLICY_NAMES: [&str; 11] = [
     "two-looks",
     "half-hourly",
     "naive-hourly",
+    "adaptive-true",
 ];
 const fn names_of<const COUNT: usize>(pairs: [(&'static str, &'static str); COUNT]) -> [&'static str; COUNT] {
     let mut names = [""; COUNT];
@@ -47,12 +51,18 @@ pub struct BacktestArguments {
     /// The format of the files; detected from the first line by default.
     #[arg(long, value_enum, requires = "files")]
     pub format: Option<Format>,
-    /// A made-up history: steady, outage, throttles, stuck, no-answers, late-refunds.
-    #[arg(long, value_name = "NAME", value_parser = WORKLOAD_NAMES)]
+    /// A made-up history: steady, outage, throttles, stuck, no-answers, late-refunds; or a long one, on which adaptive
+    /// polling can learn: steady-10-days, heavy-tailed-15, heavy-tailed-60, three-kinds, late-10-days, slower,
+    /// batch-days, week-ends, saturation.
+    #[arg(long, value_name = "NAME", value_parser = workload_name)]
     pub workload: Vec<String>,
-    /// Every made-up history.
+    /// Every made-up history but the long ones.
     #[arg(long, conflicts_with = "workload")]
     pub all: bool,
+    /// Measure adaptive polling against its goals on the long histories: some minutes. The exit code is 65 when one is
+    /// missed.
+    #[arg(long, conflicts_with_all = ["files", "workload", "all", "policy", "interval", "early", "account", "quota"])]
+    pub strict: bool,
     /// Only this policy; may be given several times. By default, all policies are tried.
     #[arg(long, value_name = "NAME", value_parser = POLICY_NAMES)]
     pub policy: Vec<String>,
@@ -74,6 +84,15 @@ pub struct BacktestArguments {
     /// Print one JSON object for each policy and history.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The name of a made-up history.
+fn workload_name(text: &str) -> Result<String, String> {
+    let mut names = WORKLOAD_NAMES.iter().chain(&LONG_NAMES);
+    match names.any(|name| *name == text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("one of {}, {}", WORKLOAD_NAMES.join(", "), LONG_NAMES.join(", "))),
+    }
 }
 
 /// A duration that a policy can wait: one second to thirty days, as in the configuration.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
 use crate::payments::object::Kind;
-use crate::payments::schedule::Policy;
+use crate::payments::schedule::{Learning, Policy};
 
 use super::findings::Findings;
 use super::lines::join;
@@ -64,6 +64,43 @@ pub(super) struct Rhythm {
     failures_before_quarantine: Option<u32>,
     countdowns: Option<Vec<Span>>,
     batch: Option<ByBatch>,
+    rhythm: Option<RhythmName>,
+    spend: Option<Spend>,
+    longest: Option<Span>,
+    shortest: Option<Span>,
+}
+
+/// What decides when a moving object is polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RhythmName {
+    /// `interval` and `first_polls`.
+    Fixed,
+    /// Learnt ages.
+    Adaptive,
+}
+
+/// How many requests adaptive polling sends: `"as-interval"`, or a factor of that such as 1.25. In percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spend(u32);
+
+impl<'de> Deserialize<'de> for Spend {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Spend, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let percent = match &value {
+            Value::String(word) if word == "as-interval" => Some(100.0),
+            Value::Float(factor) => Some(factor * 100.0),
+            Value::Integer(factor @ 1..=10) => Some(*factor as f64 * 100.0),
+            _ => None,
+        };
+        let percent = percent.filter(|percent| (50.0..=1000.0).contains(percent));
+        let percent = percent.and_then(|percent| format!("{percent:.0}").parse().ok());
+        percent.map(Spend).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{value} is neither \"as-interval\" nor a factor from 0.5 to 10 such as 1.25"
+            ))
+        })
+    }
 }
 
 /// Whether objects that single requests cannot poll in time are polled by batch.
@@ -101,7 +138,23 @@ impl Rhythm {
             countdowns,
             mutes_overdue: policy.mutes_overdue,
             is_by_batch: self.batch.map_or(policy.is_by_batch, |batch| batch == ByBatch::Auto),
+            plans: None,
+            learning: self.learning(policy.learning),
         }
+    }
+
+    /// How a kind is polled by learnt ages. `spend`, `longest` and `shortest` may stand beside `rhythm` or below it.
+    fn learning(&self, around: Option<Learning>) -> Option<Learning> {
+        let around = match self.rhythm {
+            Some(RhythmName::Fixed) => return None,
+            Some(RhythmName::Adaptive) => around.unwrap_or_default(),
+            None => around?,
+        };
+        Some(Learning {
+            spend_percent: self.spend.map_or(around.spend_percent, |spend| spend.0),
+            longest: self.longest.map(|span| span.0).or(around.longest),
+            shortest: self.shortest.map_or(around.shortest, |span| span.0),
+        })
     }
 
     fn check(&self, path: &str, findings: &mut Findings<'_>) {
@@ -112,6 +165,8 @@ impl Rhythm {
             ("quarantine_interval", self.quarantine_interval),
             ("backoff_first", self.backoff_first),
             ("backoff_longest", self.backoff_longest),
+            ("longest", self.longest),
+            ("shortest", self.shortest),
         ];
         for (key, span) in spans {
             if span.is_some_and(|span| {
@@ -231,6 +286,22 @@ mod tests {
         let refund = PollSection::policy(&general, &own, "refund");
         assert_eq!(refund.patience, Some(Duration::from_secs(72 * 3600)));
         assert_eq!(refund.first_polls.len(), 2);
+    }
+
+    #[test]
+    fn adaptive_polling_is_asked_for_by_name_and_its_limits_are_inherited() {
+        let general = section("spend = 1.25\nshortest = '1m'\n[kinds.refund]\nrhythm = 'fixed'");
+        let learning = |own: &str, kind| PollSection::policy(&general, &section(own), kind).learning;
+        assert_eq!(learning("", "charge"), None, "nothing is adaptive unless it says so");
+        let general = section("rhythm = 'adaptive'\nspend = 1.25\n[kinds.refund]\nrhythm = 'fixed'");
+        let learning = |own: &str, kind| PollSection::policy(&general, &section(own), kind).learning;
+        let charge = learning("longest = '2h'", "charge").unwrap();
+        assert_eq!((charge.spend_percent, charge.longest), (125, Some(Duration::from_secs(7200))));
+        assert_eq!(learning("", "refund"), None);
+        assert_eq!(learning("spend = 'as-interval'", "charge").unwrap().spend_percent, 100);
+        for bad in ["'much'", "0.1", "11", "-1.0", "true"] {
+            assert!(toml::from_str::<Rhythm>(&format!("spend = {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

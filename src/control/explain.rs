@@ -10,6 +10,8 @@ use crate::payments::history;
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
 use crate::payments::record::Record;
 use crate::payments::schedule::{Policy, milestones, state_began};
+use crate::reconcile::Outlook;
+use crate::time::later;
 
 /// What an explanation needs besides the record.
 #[derive(Clone, Copy)]
@@ -175,6 +177,21 @@ fn next_look(record: &Record, ground: &Ground<'_>) -> String {
     format!("{when}, because {}.", why_then(record, ground))
 }
 
+/// What is known about the future of an object that is polled by learnt ages.
+pub(super) fn outlook_words(record: &Record, outlook: &Outlook, now: Timestamp) -> String {
+    let within = SignedDuration::try_from(outlook.within).unwrap_or_default();
+    let at_interval = record.polled_at.map(|at| later(at, outlook.within)).filter(|at| *at > now);
+    let otherwise = at_interval.map_or_else(String::new, |at| {
+        format!(" At the interval, the next poll would be at {}.", moment(at, now))
+    });
+    format!(
+        "By the last {:.0} ends of its kind, {:.0} of 100 that get as old as this end within {}.{otherwise}",
+        outlook.alike,
+        outlook.share,
+        span(within)
+    )
+}
+
 fn why_then(record: &Record, ground: &Ground<'_>) -> String {
     let every = |wait: Option<std::time::Duration>| {
         let wait = wait.and_then(|wait| SignedDuration::try_from(wait).ok());
@@ -186,6 +203,8 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
         "an operator requested it, which takes precedence".to_owned()
     } else if record.is_announced {
         "the provider announced news of it, which goes before objects that are merely due".to_owned()
+    } else if record.polled_at.is_none() && policy.is_some_and(|policy| policy.learning.is_some()) {
+        "the first poll, too, comes at the age at which others of its kind have ended".to_owned()
     } else if record.polled_at.is_none() {
         "every object is polled right after its enrolment".to_owned()
     } else if trouble.not_found > 0 && record.observed.is_none() && record.quarantine.is_none() {
@@ -202,6 +221,8 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
             "a resting object is polled {}, and around its deadlines",
             every(policy.map(|policy| policy.resting_interval))
         )
+    } else if policy.is_some_and(|policy| policy.learning.is_some()) {
+        "a moving object is polled at the ages at which others of its kind have ended".to_owned()
     } else {
         format!("a moving object is polled {}", every(policy.map(|policy| policy.interval)))
     }

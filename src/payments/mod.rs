@@ -4,6 +4,7 @@
 //! argument), a provider's name.
 
 mod accept;
+pub mod adaptive;
 pub mod alert;
 pub mod already_ended;
 pub mod change;

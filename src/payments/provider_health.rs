@@ -168,6 +168,7 @@ pub fn steered(policy: Policy, health: Health) -> Policy {
         backoff_first: widened(policy.backoff_first),
         backoff_longest: widened(policy.backoff_longest),
         mutes_overdue: true,
+        plans: None,
         ..policy
     }
 }

@@ -1,9 +1,11 @@
 //! When to poll again. Pure: jitter comes from the object's own name, so no randomness is needed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::adaptive::{Plans, Terms};
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
 use super::record::Record;
@@ -45,6 +47,34 @@ pub struct Policy {
     pub mutes_overdue: bool,
     /// Objects that single requests cannot poll within `interval` are polled by batch, where the API has batches.
     pub is_by_batch: bool,
+    /// Learnt plans replace `interval` and `first_polls` for the moving states that have one.
+    pub plans: Option<Arc<Plans>>,
+    /// Moving objects are polled by learnt ages.
+    pub learning: Option<Learning>,
+}
+
+/// How a kind is polled by learnt ages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// Requests for each hundred that the interval would send.
+    pub spend_percent: u32,
+    /// No wait is longer; a twentieth more than the interval if not set.
+    pub longest: Option<Duration>,
+    /// No wait is shorter.
+    pub shortest: Duration,
+}
+
+impl Default for Learning {
+    fn default() -> Learning {
+        Learning { spend_percent: 100, longest: None, shortest: Duration::from_secs(30) }
+    }
+}
+
+impl Learning {
+    /// The limits of a kind with this interval.
+    pub fn terms(&self, interval: Duration) -> Terms {
+        Terms { interval, longest: self.longest.unwrap_or(interval * 21 / 20), shortest: self.shortest }
+    }
 }
 
 impl Default for Policy {
@@ -65,6 +95,8 @@ impl Default for Policy {
             countdowns: vec![Duration::from_secs(48 * HOUR), Duration::from_secs(24 * HOUR)],
             mutes_overdue: false,
             is_by_batch: false,
+            plans: None,
+            learning: None,
         }
     }
 }
@@ -83,8 +115,11 @@ impl Policy {
             self.quarantine_interval,
             self.backoff_first,
             self.backoff_longest,
+            self.learning.and_then(|learning| learning.longest).unwrap_or_default(),
         ];
-        let longest = waits.into_iter().chain(self.first_polls.iter().copied()).max().unwrap_or_default();
+        let planned = self.plans.iter().flat_map(|plans| plans.0.iter().map(|(_, plan)| plan.longest()));
+        let longest = waits.into_iter().chain(self.first_polls.iter().copied()).chain(planned).max();
+        let longest = longest.unwrap_or_default();
         // Jitter adds at most half.
         longest.saturating_add(longest / 2).max(LONGEST_WAIT_LEAST)
     }
@@ -165,7 +200,8 @@ pub fn next_look(
     } else {
         first_wait(record, policy, now).unwrap_or(policy.interval)
     };
-    let mut due = later(now, jittered(wait, policy, record));
+    let planned = planned_wait(record, phase, policy, now);
+    let mut due = later(now, planned.unwrap_or_else(|| jittered(wait, policy, record)));
     let ahead: Vec<Timestamp> = milestones(record, facts, policy)
         .iter()
         .map(|milestone| milestone.at)
@@ -186,6 +222,13 @@ pub fn next_look(
         }
     }
     (Some(due), ahead.first().copied())
+}
+
+/// The wait that a learnt plan sets for a moving object. It has no jitter: objects differ in age.
+fn planned_wait(record: &Record, phase: Phase, policy: &Policy, now: Timestamp) -> Option<Duration> {
+    let plans = policy.plans.as_ref().filter(|_| phase == Phase::Moving && record.quarantine.is_none())?;
+    let plan = plans.of(record.state()?)?;
+    Some(plan.wait(between(state_began(record), now)))
 }
 
 /// A quarantined object is polled at these ages before the quarantine interval takes over. Slips of the provider are

@@ -23,6 +23,7 @@ use crate::store::{OwedAlert, Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+mod adaptive;
 pub mod circuit_breaker;
 mod elsewhere;
 mod first_day;
@@ -45,6 +46,7 @@ use circuit_breaker::CircuitBreaker;
 use slots::Slots;
 use success::Success;
 
+pub use adaptive::Outlook;
 pub use first_day::FIRST_USED;
 pub use relaxed::Watcher;
 pub use success::PATIENCE;
@@ -130,6 +132,8 @@ pub struct Reconcile {
     learnt: Mutex<BTreeMap<AccountName, String>>,
     /// Accounts whose first day is over and reported.
     past_first_day: Mutex<BTreeSet<AccountName>>,
+    /// What accounts that are polled by learnt ages have learnt.
+    learning: Mutex<BTreeMap<AccountName, adaptive::Learning>>,
 }
 
 impl Reconcile {
@@ -153,6 +157,7 @@ impl Reconcile {
             announcer: OnceLock::new(),
             learnt: Mutex::default(),
             past_first_day: Mutex::default(),
+            learning: Mutex::default(),
         })
     }
 

@@ -79,6 +79,9 @@ impl Reconcile {
         let seen_before_at = record.observed.as_ref().map(|observed| observed.seen_at);
         // How late a final state is found is known only if the provider dates it, and it was not final before we knew it.
         let dated = seen.as_ref().ok().and_then(|seen| seen.updated_at).filter(|_| seen_before_at.is_some());
+        if let Ok(seen) = &seen {
+            self.learn(account, &record, seen, sent_at, now).await?;
+        }
         let moved = self.commit(account, record, seen).await?;
         if let Some(watcher) = self.watcher.get() {
             watcher(&EndedPoll {

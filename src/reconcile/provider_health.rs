@@ -140,7 +140,8 @@ impl Reconcile {
 
     /// How a kind is polled at the provider's present health.
     pub(super) fn policy(&self, account: &Account, kind: &Kind, now: Timestamp) -> Policy {
-        provider_health::steered(account.policy(kind), self.health(&account.name, now))
+        let policy = self.with_plans(account, kind, account.policy(kind));
+        provider_health::steered(policy, self.health(&account.name, now))
     }
 
     /// After several polls without an answer, polls the provider's health sooner.

@@ -100,6 +100,7 @@ impl Reconcile {
         let signal = self.store.due_signal(&account.name);
         let standing = self.standing(&account.name);
         self.restore(&account, &standing).await?;
+        self.start_learning(&account).await?;
         let holds = self.store.recall(&holds_name(&account)).await?;
         let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
         let mut flight = Flight { holds, ..Flight::default() };
@@ -107,6 +108,7 @@ impl Reconcile {
             self.store.write_old_polls(self.clock.now());
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
+                self.keep_learning(&account).await?;
                 self.left(&account.name);
                 return Ok(());
             }
@@ -241,6 +243,9 @@ impl Reconcile {
                     place.into_iter().for_each(|place| waiting.records.swap(0, place));
                 }
                 let Some(record) = waiting.records.pop_front() else { break };
+                if self.put_off(account, &record).await? {
+                    continue;
+                }
                 match self.pace.take(&account.name, operation) {
                     Err(pause) => {
                         self.note_hold(account, flight, &record.object, true).await?;

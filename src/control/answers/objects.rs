@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::control::explain::{Ground, explain};
+use crate::control::explain::{Ground, explain, outlook_words};
 use crate::control::messages::*;
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
@@ -91,6 +91,11 @@ impl Service {
             now: self.clock.now(),
         };
         let mut told = explain(&record, &ground);
+        if let Some(account) = rooms.account(&record.object.account)
+            && let Some(outlook) = self.reconcile.outlook(account, &record)
+        {
+            told.next_look = format!("{} {}", told.next_look, outlook_words(&record, &outlook, ground.now));
+        }
         let rate = self.rate(&record.object.account, &record.object.kind);
         if let Some(words) =
             rate.and_then(|rate| rate.held_words(ground.now)).filter(|_| told.due_at.is_some())

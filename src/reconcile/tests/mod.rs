@@ -1,5 +1,6 @@
 //! The loop of an account on a real store, in virtual time, with a provider of our own.
 
+mod adaptive;
 mod failures;
 mod polling;
 
@@ -17,27 +18,39 @@ use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::provider_health::{Health, ServiceReport};
 use crate::payments::record::{Details, Enrolment, Record};
-use crate::payments::schedule::Policy;
+use crate::payments::schedule::{Learning, Policy};
 use crate::store::{AlertFilter, Options};
 
 struct Parcel;
 
 impl Lifecycle for Parcel {
     fn states(&self) -> &'static [&'static str] {
-        &["Started"]
+        &["Started", "Delivered"]
     }
 
     fn state(&self, word: &str) -> Option<StateFacts> {
-        (word == "Started").then_some(StateFacts {
+        let started = StateFacts {
             name: "Started",
             phase: Phase::Moving,
             outcome: Outcome::Undecided,
             meaning: "",
-            next: &[],
+            next: &["Delivered"],
             patience: Some(Duration::from_secs(30 * 86_400)),
             guarantee: None,
             moves: Default::default(),
-        })
+        };
+        match word {
+            "Started" => Some(started),
+            "Delivered" => Some(StateFacts {
+                name: "Delivered",
+                phase: Phase::Final,
+                outcome: Outcome::Succeeded,
+                next: &[],
+                patience: None,
+                ..started
+            }),
+            _ => None,
+        }
     }
 
     fn reasons(&self, _state: &str) -> &'static [ReasonFacts] {
@@ -53,6 +66,8 @@ impl Lifecycle for Parcel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Shows,
+    /// It has ended a minute ago.
+    Ends,
     Refuses,
     Unavailable,
     Hangs,
@@ -120,6 +135,11 @@ impl Api for Provider {
             let failed = |detail: &str| detail.to_owned();
             match answer {
                 Answer::Shows => Ok(observed(id)),
+                Answer::Ends => Ok(Observation {
+                    state: "Delivered".to_owned(),
+                    updated_at: Some(crate::time::earlier(self.clock.now(), Duration::from_secs(60))),
+                    ..observed(id)
+                }),
                 Answer::Refuses => {
                     Err(Failure::Refused { is_whole_account: true, detail: failed("HTTP 403") })
                 }
@@ -165,6 +185,9 @@ fn observed(id: &ObjectId) -> Observation {
         marks: Vec::new(),
     }
 }
+
+/// An account that is polled by learnt ages.
+const LEARNER: &str = "learner";
 
 struct Stage {
     _folder: tempfile::TempDir,
@@ -214,8 +237,11 @@ impl Stage {
                 pace.set_quota(&name, operation, Quota { burst: 10, per: Duration::from_secs(1) });
                 pace.assume_full(&name, operation);
             }
-            let relaxed =
-                Policy { relaxed_interval: Some(Duration::from_secs(6 * 3600)), ..Policy::default() };
+            let relaxed = Policy {
+                relaxed_interval: Some(Duration::from_secs(6 * 3600)),
+                learning: (name.as_str() == LEARNER).then(Learning::default),
+                ..Policy::default()
+            };
             let policies = ["parcel", "letter"].map(|kind| (Kind::new(kind).unwrap(), relaxed.clone()));
             let api = Arc::clone(&stage.provider) as Arc<dyn Api>;
             let account = Arc::new(Account { policies: policies.into(), ..Account::new(name, api) });

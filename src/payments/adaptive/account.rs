@@ -1,0 +1,521 @@
+//! One account's price of a request: the one at which it spends what it may.
+//!
+//! Owns: the price, the ledger against a fixed interval, and when plans are made again. Must never know: how a plan is
+//! found, requests, storage.
+//!
+//! All kinds of an account share one price, so that requests go to the kind that gains most by them. The ledger counts
+//! what the interval would have asked until now, which is known exactly, and what was asked; the difference is made up
+//! within some hundred ends. If more is due than the quota allows, polls are late; the price and the longest wait of that
+//! kind then rise until they no longer are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::hazard::{Learner, Piece};
+use super::plan::{Plan, Plans, Terrain};
+use crate::payments::object::Kind;
+use crate::time::between;
+
+/// The ledger is balanced within this many ends,
+const BALANCED_WITHIN: f64 = 300.0;
+/// by at most this share more or less requests.
+const CORRECTION: f64 = 0.1;
+/// Plans are made again after this share of all ends,
+const REPLAN_SHARE: f64 = 0.05;
+/// at the latest after this many ends,
+const REPLAN_ENDS: f64 = 50.0;
+/// or after this time.
+const REPLAN_AFTER: Duration = Duration::from_secs(3600);
+/// An end of a kind counts half after this many ends of all kinds.
+const SHARE_HALF_LIFE: f64 = 700.0;
+/// Prices are found to this share.
+const PRICE_PRECISION: f64 = 1.03;
+const PRICES_S: (f64, f64) = (1.0, 1e6);
+/// Polls this late on average are no sign of an exhausted quota, in seconds.
+const LATE_S: f64 = 30.0;
+/// A single poll counts as at most this late, in seconds.
+const LATE_MOST_S: f64 = 600.0;
+/// The pressure is reconsidered after this many polls.
+const LATE_POLLS: f64 = 20.0;
+/// Nothing waits more than this many times the longest wait.
+const PRESSURE_MOST: f64 = 24.0;
+
+/// How one kind may be polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The interval whose requests are the measure.
+    pub interval: Duration,
+    /// No wait is longer, while the quota allows.
+    pub longest: Duration,
+    /// No wait is shorter.
+    pub shortest: Duration,
+}
+
+/// How an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// At this age, as the provider says.
+    At(Duration),
+    /// Since the poll before; the provider does not say when.
+    Undated,
+}
+
+/// A poll that was answered. Ages count from the beginning of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The age at which it became known.
+    pub known: Duration,
+    /// The age at the last answered poll, if there was one in this state.
+    pub from: Option<Duration>,
+    /// The age now.
+    pub to: Duration,
+    /// How it ended, if it has.
+    pub ended: Option<End>,
+    /// How long it was due when it was polled.
+    pub late: Duration,
+}
+
+/// What is learnt about one kind in one moving state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Learnt {
+    learner: Learner,
+    /// Its recent share of all ends.
+    weight: f64,
+    /// How much longer everything waits because the quota is exhausted; 1 when it is not.
+    #[serde(default = "one")]
+    pressure: f64,
+    /// Known for certain, in a replay of a past.
+    #[serde(skip)]
+    known: Option<Vec<Piece>>,
+    #[serde(skip)]
+    late_s: f64,
+    #[serde(skip)]
+    late_polls: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// What an account has learnt, and its plans.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Adaptive {
+    /// By kind and state.
+    learnt: BTreeMap<Kind, BTreeMap<String, Learnt>>,
+    /// Requests that the interval would have sent until now, less those that were sent.
+    balance: f64,
+    /// What a request costs, in seconds of not knowing.
+    price_s: f64,
+    /// Requests sent, those that the interval would have sent, and ends seen.
+    sent: f64,
+    fixed: f64,
+    ends: f64,
+    #[serde(skip)]
+    plans: BTreeMap<Kind, Arc<Plans>>,
+    #[serde(skip)]
+    planned_at: Option<Timestamp>,
+    #[serde(skip)]
+    ends_since: f64,
+}
+
+impl Adaptive {
+    /// Knows nothing yet. `states` are the moving states of every kind, each with how long the provider needs at most.
+    pub fn new(states: impl IntoIterator<Item = (Kind, String, Duration)>) -> Adaptive {
+        let mut adaptive = Adaptive {
+            learnt: BTreeMap::new(),
+            balance: 0.0,
+            price_s: 600.0,
+            sent: 0.0,
+            fixed: 0.0,
+            ends: 0.0,
+            plans: BTreeMap::new(),
+            planned_at: None,
+            ends_since: 0.0,
+        };
+        adaptive.add(states);
+        adaptive
+    }
+
+    /// Adds states that it does not know.
+    pub fn add(&mut self, states: impl IntoIterator<Item = (Kind, String, Duration)>) {
+        for (kind, state, patience) in states {
+            self.learnt.entry(kind).or_default().entry(state).or_insert_with(|| Learnt {
+                learner: Learner::new(patience),
+                weight: 1.0,
+                pressure: 1.0,
+                known: None,
+                late_s: 0.0,
+                late_polls: 0.0,
+            });
+        }
+        self.planned_at = None;
+    }
+
+    /// Forgets what was sent and what the interval would have sent.
+    pub fn balance_anew(&mut self) {
+        (self.balance, self.sent, self.fixed) = (0.0, 0.0, 0.0);
+    }
+
+    /// Uses a known hazard for a kind instead of the learnt one: for replays of a past, as the best that can be learnt.
+    pub fn know(&mut self, kind: &Kind, curve: Vec<Piece>) {
+        for learnt in self.learnt.get_mut(kind).into_iter().flat_map(BTreeMap::values_mut) {
+            learnt.known = Some(curve.clone());
+        }
+        self.planned_at = None;
+    }
+
+    /// Whether it can have been written by [`Adaptive`]; anything else must not be used.
+    pub fn is_sound(&self) -> bool {
+        let numbers = [self.balance, self.price_s, self.sent, self.fixed, self.ends];
+        numbers.iter().all(|number| number.is_finite())
+            && self.price_s > 0.0
+            && self.learnt.values().flat_map(BTreeMap::values).all(|learnt| {
+                learnt.learner.is_sound()
+                    && learnt.weight.is_finite()
+                    && learnt.weight >= 0.0
+                    && (1.0..=PRESSURE_MOST).contains(&learnt.pressure)
+            })
+    }
+
+    /// Learns from a poll of an object of this kind in this state.
+    pub fn looked(&mut self, kind: &Kind, state: &str, look: &Look, terms: &Terms, spend: f64) {
+        let states = self.learnt.get_mut(kind);
+        let learnt = states.and_then(|states| {
+            states.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(state)).map(|(_, learnt)| learnt)
+        });
+        let Some(learnt) = learnt else { return };
+        learnt.late_s += look.late.as_secs_f64().min(LATE_MOST_S);
+        learnt.late_polls += 1.0;
+        let from = look.from.unwrap_or_default();
+        // What the interval would have asked since the last poll, counted from when the object became known.
+        let asked = |age: Duration| polls_until(age.saturating_sub(look.known), terms.interval);
+        let before = look.from.map_or(0.0, |from| 1.0 + asked(from));
+        let fixed = match look.ended {
+            None => 1.0 + asked(look.to),
+            Some(end) => {
+                let at = match end {
+                    End::At(at) => at.min(look.to),
+                    End::Undated => from + (look.to.saturating_sub(from)) / 2,
+                };
+                match end {
+                    End::At(_) => learnt.learner.ended(from.min(at), at),
+                    End::Undated => learnt.learner.ended_between(from, look.to),
+                }
+                // An end that was there before the object was known is seen by the first poll.
+                if at > look.known { 2.0 + asked(at) } else { 1.0 }
+            }
+        };
+        if look.ended.is_none() {
+            learnt.learner.lived(from, look.to);
+        }
+        let fixed = fixed - before;
+        self.sent += 1.0;
+        self.fixed += fixed;
+        self.balance += fixed * spend - 1.0;
+        if look.ended.is_some() {
+            self.ends += 1.0;
+            self.ends_since += 1.0;
+            self.weigh(kind, state);
+        }
+    }
+
+    fn weigh(&mut self, kind: &Kind, state: &str) {
+        let keep = (-1.0 / SHARE_HALF_LIFE).exp2();
+        for (known, states) in &mut self.learnt {
+            for (name, learnt) in states {
+                learnt.weight *= keep;
+                if known == kind && name.eq_ignore_ascii_case(state) {
+                    learnt.weight += 1.0;
+                }
+            }
+        }
+    }
+
+    /// Whether the plans are too old to be used.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        let Some(planned_at) = self.planned_at else { return true };
+        self.ends_since >= (self.ends * REPLAN_SHARE).clamp(1.0, REPLAN_ENDS)
+            || between(planned_at, now) >= REPLAN_AFTER
+            || planned_at > now
+    }
+
+    /// Makes all plans again. `spend` is the number of requests for each that the interval would send; the first poll of
+    /// an object is planned like any other if `plans_first`, otherwise it is sent at once.
+    pub fn replan(&mut self, terms: impl Fn(&Kind) -> Terms, spend: f64, plans_first: bool, now: Timestamp) {
+        self.planned_at = Some(now);
+        self.ends_since = 0.0;
+        let mut sites = Vec::new();
+        for (kind, states) in &mut self.learnt {
+            let terms = terms(kind);
+            for (state, learnt) in states {
+                learnt.reconsider_pressure();
+                let terrain = Terrain::new(&learnt.curve(), terms.longest);
+                sites.push(Site {
+                    kind,
+                    state,
+                    terrain,
+                    terms,
+                    weight: learnt.weight,
+                    pressure: learnt.pressure,
+                });
+            }
+        }
+        let all: f64 = sites.iter().map(|site| site.weight).sum();
+        if sites.is_empty() || all <= 0.0 {
+            return;
+        }
+        let fixed: f64 =
+            sites.iter().map(|site| site.weight / all * site.terrain.polls_every(site.terms.interval)).sum();
+        let correction = (self.balance / (BALANCED_WITHIN * fixed)).clamp(-CORRECTION, CORRECTION);
+        self.balance = self.balance.clamp(-BALANCED_WITHIN * fixed, BALANCED_WITHIN * fixed);
+        let budget = fixed * spend * (1.0 + correction) - if plans_first { 0.0 } else { 1.0 };
+        let polls =
+            |price_s: f64| sites.iter().map(|site| site.weight / all * site.plan(price_s).1).sum::<f64>();
+        self.price_s = price_of(budget, self.price_s, polls);
+        let mut plans: BTreeMap<Kind, Plans> = BTreeMap::new();
+        for site in &sites {
+            plans
+                .entry(site.kind.clone())
+                .or_default()
+                .0
+                .push((site.state.clone(), site.plan(self.price_s).0));
+        }
+        self.plans = plans.into_iter().map(|(kind, plans)| (kind, Arc::new(plans))).collect();
+    }
+
+    /// Of objects of this kind and age: how many ends are known, and how many of a hundred that got as old end within a
+    /// time.
+    pub fn outlook(&self, kind: &Kind, state: &str, age: Duration, within: Duration) -> Option<(f64, f64)> {
+        let states = self.learnt.get(kind)?;
+        let (_, learnt) = states.iter().find(|(name, _)| name.eq_ignore_ascii_case(state))?;
+        let (from_s, to_s) = (age.as_secs_f64(), (age + within).as_secs_f64());
+        let ends: f64 = learnt
+            .curve()
+            .iter()
+            .map(|piece| (piece.to_s.min(to_s) - piece.from_s.max(from_s)).max(0.0) * piece.per_s)
+            .sum();
+        Some((learnt.learner.ends(), -(-ends).exp_m1() * 100.0))
+    }
+
+    /// The plans of a kind.
+    pub fn plans(&self, kind: &Kind) -> Option<&Arc<Plans>> {
+        self.plans.get(kind)
+    }
+
+    /// What a request costs, in seconds of not knowing.
+    pub fn price(&self) -> Duration {
+        Duration::try_from_secs_f64(self.price_s).unwrap_or_default()
+    }
+}
+
+/// One kind in one state, while a price is found.
+struct Site<'a> {
+    kind: &'a Kind,
+    state: &'a String,
+    terrain: Terrain,
+    terms: Terms,
+    weight: f64,
+    pressure: f64,
+}
+
+impl Site<'_> {
+    /// Its plan at a price, and the requests for each object.
+    fn plan(&self, price_s: f64) -> (Plan, f64) {
+        let longest = self.terms.longest.mul_f64(self.pressure);
+        let price_s = price_s * self.pressure * self.pressure;
+        let (plan, cost) = self.terrain.plan(price_s, self.terms.shortest, longest);
+        (plan, cost.polls)
+    }
+}
+
+impl Learnt {
+    fn curve(&self) -> Vec<Piece> {
+        self.known.clone().unwrap_or_else(|| self.learner.curve())
+    }
+
+    fn reconsider_pressure(&mut self) {
+        if self.late_polls < LATE_POLLS {
+            return;
+        }
+        let late_s = self.late_s / self.late_polls;
+        let step = 0.15 * ((late_s - LATE_S) / 60.0).clamp(-0.5, 1.0);
+        self.pressure = (self.pressure * step.exp()).clamp(1.0, PRESSURE_MOST);
+        (self.late_s, self.late_polls) = (0.0, 0.0);
+    }
+}
+
+/// The price at which `polls` is nearest to a budget, beginning at the last one.
+fn price_of(budget: f64, last_s: f64, polls: impl Fn(f64) -> f64) -> f64 {
+    let (least_s, most_s) = PRICES_S;
+    let last_s = last_s.clamp(least_s, most_s);
+    let (mut low_s, mut high_s) = ((last_s / 1.3).max(least_s), (last_s * 1.3).min(most_s));
+    while low_s > least_s && polls(low_s) <= budget {
+        (high_s, low_s) = (low_s, (low_s / 2.0).max(least_s));
+    }
+    while high_s < most_s && polls(high_s) > budget {
+        (low_s, high_s) = (high_s, (high_s * 2.0).min(most_s));
+    }
+    while high_s / low_s > PRICE_PRECISION {
+        let middle_s = (low_s * high_s).sqrt();
+        if polls(middle_s) > budget { low_s = middle_s } else { high_s = middle_s }
+    }
+    high_s
+}
+
+/// How many polls a fixed interval sends in this time after the first one, on average over its jitter (5 % of each wait
+/// to either side, so a twentieth of the square root of their number in all).
+fn polls_until(time: Duration, interval: Duration) -> f64 {
+    let waits = time.as_secs_f64() / interval.as_secs_f64().max(1.0);
+    let spread = (0.05 * waits.sqrt()).min(0.5).min(waits);
+    if spread < 1e-6 {
+        return waits.floor();
+    }
+    // The integral of the whole part.
+    let whole = |waits: f64| waits.floor() * (waits.floor() - 1.0) / 2.0 + waits.floor() * waits.fract();
+    (whole(waits + spread) - whole(waits - spread)) / (2.0 * spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(86_400);
+    const TERMS: Terms =
+        Terms { interval: HOUR, longest: Duration::from_secs(3780), shortest: Duration::from_secs(30) };
+
+    fn charge() -> Kind {
+        Kind::new("charge").unwrap()
+    }
+
+    fn new() -> Adaptive {
+        Adaptive::new([(charge(), "Pending".to_owned(), DAY)])
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Lets objects of these ages live and end, one after another. Returns requests for each and the mean delay.
+    fn live(adaptive: &mut Adaptive, ages_s: impl Iterator<Item = u64>, spend: f64) -> (f64, f64) {
+        let (mut polls, mut delay_s, mut objects) = (0.0, 0.0, 0.0);
+        let mut now = 0;
+        for life_s in ages_s {
+            now += 60;
+            if adaptive.is_stale(at(now)) {
+                adaptive.replan(|_| TERMS, spend, true, at(now));
+            }
+            let life = Duration::from_secs(life_s);
+            let (mut age, mut from) = (Duration::ZERO, None);
+            loop {
+                age += adaptive.plans(&charge()).unwrap().of("Pending").unwrap().wait(age);
+                polls += 1.0;
+                let ended = (age >= life).then_some(End::At(life));
+                let look = Look { known: Duration::ZERO, from, to: age, ended, late: Duration::ZERO };
+                adaptive.looked(&charge(), "Pending", &look, &TERMS, spend);
+                if ended.is_some() {
+                    break;
+                }
+                from = Some(age);
+            }
+            delay_s += (age - life).as_secs_f64();
+            objects += 1.0;
+        }
+        (polls / objects, delay_s / objects)
+    }
+
+    #[test]
+    fn the_ledger_counts_what_an_hourly_poll_would_have_asked() {
+        for (hours, expected) in [(0.5, 0.0), (1.5, 1.0), (10.5, 10.0)] {
+            let polls = polls_until(HOUR.mul_f64(hours), HOUR);
+            assert!((polls - expected).abs() < 1e-9, "{hours} {polls}");
+        }
+        // At a whole hour, jitter decides.
+        assert!((polls_until(HOUR * 20, HOUR) - 19.5).abs() < 0.01);
+        let mut adaptive = new();
+        let looks = [(None, 600, None), (Some(600), 4000, None), (Some(4000), 6000, Some(5400))];
+        for (from, to, ended) in looks {
+            let seconds = Duration::from_secs;
+            let look = Look {
+                known: Duration::ZERO,
+                from: from.map(seconds),
+                to: seconds(to),
+                ended: ended.map(|at| End::At(seconds(at))),
+                late: Duration::ZERO,
+            };
+            adaptive.looked(&charge(), "pending", &look, &TERMS, 1.0);
+        }
+        // Polls at 0, 1 and 2 hours; three were sent.
+        assert!((adaptive.fixed - 3.0).abs() < 1e-9 && adaptive.balance.abs() < 1e-9, "{adaptive:?}");
+    }
+
+    #[test]
+    fn short_lives_are_seen_sooner_for_the_same_requests() {
+        // Half end within ten minutes, half after ten hours.
+        let lives = |count: u64| {
+            (0..count).map(|number| if number % 2 == 0 { 60 + number % 540 } else { 36_000 + number % 1800 })
+        };
+        let mut adaptive = new();
+        live(&mut adaptive, lives(600), 1.0);
+        let (polls, delay_s) = live(&mut adaptive, lives(600), 1.0);
+        // Hourly: 2 and 12 polls, 30 minutes.
+        assert!((6.8..7.2).contains(&polls), "{polls}");
+        assert!(delay_s < 600.0, "{delay_s}");
+        let (polls, dear_s) = live(&mut adaptive, lives(600), 0.9);
+        assert!(polls < 6.8 && dear_s > delay_s, "{polls} {dear_s}");
+    }
+
+    #[test]
+    fn late_polls_raise_the_longest_wait_and_punctual_ones_lower_it_again() {
+        let mut adaptive = new();
+        let mut poll = |late_s: u64| {
+            for _ in 0..40 {
+                let look = Look {
+                    known: Duration::ZERO,
+                    from: None,
+                    to: Duration::from_secs(60),
+                    ended: None,
+                    late: Duration::from_secs(late_s),
+                };
+                adaptive.looked(&charge(), "Pending", &look, &TERMS, 1.0);
+            }
+            adaptive.replan(|_| TERMS, 1.0, true, at(0));
+            adaptive.plans(&charge()).unwrap().of("Pending").unwrap().longest()
+        };
+        assert_eq!(poll(0), TERMS.longest);
+        let strained = (0..5).map(|_| poll(300)).last().unwrap();
+        assert!(strained > TERMS.longest.mul_f64(1.9), "{strained:?}");
+        let relieved = (0..20).map(|_| poll(0)).last().unwrap();
+        assert_eq!(relieved, TERMS.longest);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn whatever_is_learnt_stays_sound_and_is_read_back(
+            looks in proptest::collection::vec((0u64..200_000, 0u64..200_000, 0u64..200_000, 0u8..3), 0..120), spend in 0.3f64..4.0,
+        ) {
+            let mut adaptive = new();
+            for (number, (known, one, other, how)) in looks.into_iter().enumerate() {
+                let seconds = Duration::from_secs;
+                let (from, to) = (one.min(other), one.max(other));
+                let ended = match how { 0 => None, 1 => Some(End::At(seconds(known))), _ => Some(End::Undated) };
+                let look = Look { known: seconds(known), from: (from % 2 == 0).then_some(seconds(from)), to: seconds(to), ended, late: seconds(other) };
+                adaptive.looked(&charge(), "Pending", &look, &TERMS, spend);
+                let now = at(i64::try_from(number).unwrap() * 600);
+                if adaptive.is_stale(now) {
+                    adaptive.replan(|_| TERMS, spend, true, now);
+                }
+            }
+            prop_assert!(adaptive.is_sound());
+            let back: Adaptive = serde_json::from_str(&serde_json::to_string(&adaptive).unwrap()).unwrap();
+            prop_assert!(back.is_sound() && back.is_stale(at(0)));
+        }
+    }
+}
