@@ -170,7 +170,7 @@ async fn storm(declines: usize, table: &mut Table) -> Result<(), Broken> {
     let folder = tempfile::tempdir()?;
     let clock: SharedClock = VirtualClock::starting_at("2027-01-15T06:00:00Z".parse()?);
     let options = Options { folder: folder.path().to_owned(), ..Options::default() };
-    let (store, _) = Store::open(options).await?;
+    let (store, _) = Store::open(options, clock.now()).await?;
     let network = Arc::new(Network { clock: clock.clone(), sent: Mutex::default() });
     let url = |name: &str| Secret::new(format!("https://alerts.example/{name}"));
     let channel = |name: &str, target: Box<dyn Target>| Channel {
