@@ -39,8 +39,8 @@ async fn session(world: &World, role: DashboardRole) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_month_every_page_says_what_happened() {
-    let mut month = a_month().await;
+async fn after_some_days_every_page_says_what_happened() {
+    let mut month = a_month(10).await;
     let world = &month.world;
     let cookie = session(world, DashboardRole::Operate).await;
     let declined = month.declined.clone();
@@ -100,7 +100,7 @@ async fn after_a_month_every_page_says_what_happened() {
 /// The figures of today are those of tonight's report.
 #[tokio::test(start_paused = true)]
 async fn what_the_overview_says_of_today_is_what_the_report_of_the_night_says() {
-    let mut month = a_month().await;
+    let mut month = a_month(1).await;
     let service = month.world.daemon().service();
     let today = service.today().await.unwrap();
     assert!(today.is_whole);

@@ -100,12 +100,12 @@ async fn add(
     object
 }
 
-/// Lets a month pass, and leaves the last day in its middle.
-pub async fn a_month() -> Month {
+/// Lets a month pass, or its first days, and leaves the last day in its middle.
+pub async fn a_month(days: u64) -> Month {
     let tcp = format!("[control.tcp]\nlisten = \"127.0.0.1:{}\"\n", free_port());
     let world = World::new(START, SCENARIO, &tcp).await;
     const HOUR: u64 = 3_600;
-    for day in 0..30_u64 {
+    for day in 0..days {
         for number in 0..(3 + day * 7 % 5) {
             let after = HOUR * (1 + (day + number * 5) % 17);
             let cents = (day * 37 + number * 113) % 90 + 10;
