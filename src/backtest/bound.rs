@@ -3,7 +3,7 @@
 //! Owns: the true hazards of a past, and the bound. Must never know: how a policy decides.
 //!
 //! For a price c of a request, no plan costs less than U(c) = mean delay + c · requests, which the dynamic programme
-//! finds. So no plan with so many requests has a mean delay below U(c) − c · requests, whatever c is; the highest of
+//! finds. So no plan with that many requests has a mean delay below U(c) − c · requests, whatever c is; the highest of
 //! these is the bound. It knows the ages at which objects of each kind end, and nothing about the time of day. It also
 //! knows how many objects each kind has, and that all polls are answered at once.
 

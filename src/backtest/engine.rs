@@ -8,11 +8,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::course::course_of;
+use super::draws::Draws;
 use super::measure::{CaughtUp, Measured, SeenEnd};
 use super::rhythm::{How, Rhythm};
 use super::scene::{Ask, Client, Heard, PastObject, Scene};
 use super::server::{Server, Verdict};
-use super::workload::{Draws, Workload};
+use super::workload::Workload;
 use super::{ours, peers};
 use crate::apis::pace::Quota;
 use crate::time::between;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::draws::{Draws, ended, past, usual_life};
 use super::past::Past;
-use super::workload::{Draws, ended, past, usual_life};
 use crate::time::later;
 
 /// The long pasts by name, each with what happens in it.

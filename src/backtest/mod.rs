@@ -15,6 +15,7 @@
 
 mod bound;
 mod course;
+mod draws;
 mod engine;
 mod goals;
 mod learning;

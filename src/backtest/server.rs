@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::workload::Draws;
+use super::draws::Draws;
 use crate::apis::pace::Quota;
 
 /// The fate of a request.

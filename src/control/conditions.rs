@@ -2,24 +2,17 @@
 //!
 //! Owns: tags and their comparison. Must never know: what an answer says, sockets.
 
-use std::fmt::Write;
-
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
-/// How many bytes of a digest make a tag.
-const TAG_BYTES: usize = 16;
+use crate::text::sha256;
+
+/// How many letters of a digest make a tag.
+const TAG_LETTERS: usize = 32;
 
 /// The strong tag of an answer: equal bytes have equal tags.
 pub(super) fn tag(body: &[u8]) -> String {
-    let digest = digest(&SHA256, body);
-    let mut tag = String::from("\"");
-    for byte in &digest.as_ref()[..TAG_BYTES] {
-        write!(tag, "{byte:02x}").expect("a text takes every character");
-    }
-    tag.push('"');
-    tag
+    format!("\"{:.TAG_LETTERS$}\"", sha256(body))
 }
 
 /// What a request expects of the state that it wants to read or change.

@@ -115,7 +115,7 @@ async fn everybody_can_use_every_page_and_a_decline_appears_by_itself() {
     tools::not_skipped(TEST);
     let axe = std::fs::read_to_string(tools.join("node_modules/axe-core/axe.min.js")).unwrap();
     // The pictures show a whole month.
-    let mut month = a_month(if std::env::var_os(PICTURES).is_some() { 30 } else { 10 }).await;
+    let mut month = a_month(if std::env::var_os(PICTURES).is_some() { 30 } else { 4 }).await;
     // From here on, time passes as it does for the browser.
     tokio::time::resume();
     let profile = tempfile::tempdir().unwrap();
