@@ -40,7 +40,7 @@ async fn session(world: &World, role: DashboardRole) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn after_some_days_every_page_says_what_happened() {
-    let mut month = a_month(4).await;
+    let mut month = a_month(6).await;
     let world = &month.world;
     let cookie = session(world, DashboardRole::Operate).await;
     let declined = month.declined.clone();

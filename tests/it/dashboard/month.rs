@@ -100,7 +100,8 @@ async fn add(
     object
 }
 
-/// Lets a month pass, or its first days, and leaves the last day in its middle.
+/// Lets a month pass, or its first days, and leaves the last day in its middle. Of every four days, the second has a
+/// decline.
 pub async fn a_month(days: u64) -> Month {
     let tcp = format!("[control.tcp]\nlisten = \"127.0.0.1:{}\"\n", free_port());
     let world = World::new(START, SCENARIO, &tcp).await;
