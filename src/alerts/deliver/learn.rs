@@ -9,8 +9,8 @@ use crate::store::{AlertFilter, StoreError};
 
 /// The name under which the key of the newest alert that was read is stored.
 const STORED_AT: &str = "alert-conditions-read";
-/// How many alerts are read at once.
-const PAGE: usize = 200;
+/// How many alerts are read at once: usually few are new.
+const PAGES: [usize; 3] = [8, 40, 200];
 /// After this many alerts, how far they have been read is stored in any case: a restart reads the rest again.
 const STORED_EVERY: usize = 1_000;
 
@@ -45,8 +45,10 @@ impl Deliverer {
             return Ok(());
         }
         let (now, mut newest, mut unread, mut after) = (self.clock.now(), None, Vec::new(), None);
+        let mut sizes = PAGES.into_iter().chain(std::iter::repeat(PAGES[PAGES.len() - 1]));
         'pages: loop {
-            let page = self.store.alerts(AlertFilter::default(), after, PAGE).await?;
+            let size = sizes.next().expect("it never ends");
+            let page = self.store.alerts(AlertFilter::default(), after, size).await?;
             for row in page.items {
                 // No alert is ever removed, so this one is found.
                 if learnt.newest.as_ref() == Some(&row.alert.key) {
