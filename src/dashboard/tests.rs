@@ -18,7 +18,7 @@ const PATHS: [&str; 9] =
     ["/", "/objects", "/declines", "/alerts", "/accounts", "/reports", "/batches", "/calls", "/audit"];
 const OBJECT: &str = "/objects/shop/charge/S01-1-1-C1";
 
-struct Desk {
+struct TestDaemon {
     _folder: tempfile::TempDir,
     service: Service,
     store: Store,
@@ -43,14 +43,14 @@ impl Answer {
     }
 }
 
-impl Desk {
-    async fn open() -> Desk {
+impl TestDaemon {
+    async fn open() -> TestDaemon {
         let folder = tempfile::tempdir().unwrap();
         let uid = own_uid().unwrap();
         let grant = Grant { role: Role::Operate, to: Grantee::User(uid), written: uid.to_string() };
         let fixture = Fixture { access: Some(Access { grants: vec![grant] }), ..Fixture::default() };
         let (service, store) = service_in(&folder.path().join("store"), fixture).await;
-        Desk { _folder: folder, router: pages(service.clone()), service, store }
+        TestDaemon { _folder: folder, router: pages(service.clone()), service, store }
     }
 
     async fn enrol(&self, reference: &str) {
@@ -103,58 +103,58 @@ fn me() -> Caller {
 
 #[tokio::test]
 async fn without_a_session_there_is_only_the_way_to_get_one() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
     for path in PATHS.into_iter().chain([OBJECT, "/reports/2026-01-14/manifest.json", "/batches/x"]) {
         for cookie in ["", "reconciled_session=", "reconciled_session=0000"] {
-            let answer = desk.get(path, cookie).await;
+            let answer = daemon.get(path, cookie).await;
             assert_eq!(answer.status, 401, "{path}");
             assert!(answer.text.contains("reconciled dashboard") && !answer.text.contains("S01"), "{path}");
         }
     }
     for path in ["/do/poll", "/do/forget", "/do/decline", "/logout"] {
-        assert_eq!(desk.post(path, "", "csrf=x").await.status, 401, "{path}");
+        assert_eq!(daemon.post(path, "", "csrf=x").await.status, 401, "{path}");
     }
-    assert_eq!(desk.get("/assets/app.css", "").await.status, 200);
-    let script = desk.get("/assets/app.js", "").await;
+    assert_eq!(daemon.get("/assets/app.css", "").await.status, 200);
+    let script = daemon.get("/assets/app.js", "").await;
     assert_eq!((script.status, script.header("content-type")), (200, "text/javascript; charset=utf-8"));
     let known = Request::get("/assets/app.js").header("if-none-match", script.header("etag"));
-    assert_eq!(desk.send(known.body(Body::empty()).unwrap()).await.status, 304);
-    assert_eq!(desk.get("/nowhere", "").await.status, 404);
+    assert_eq!(daemon.send(known.body(Body::empty()).unwrap()).await.status, 304);
+    assert_eq!(daemon.get("/nowhere", "").await.status, 404);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_link_works_once_and_for_a_minute_and_its_secret_leaves_the_address() {
-    let desk = Desk::open().await;
-    let link = desk.link(DashboardRole::Read).await;
+    let daemon = TestDaemon::open().await;
+    let link = daemon.link(DashboardRole::Read).await;
     let ahead = Request::head(&link).body(Body::empty()).unwrap();
-    assert_eq!(desk.send(ahead).await.status, 401, "a preview does not use it up");
-    let opened = desk.get(&link, "").await;
+    assert_eq!(daemon.send(ahead).await.status, 401, "a preview does not use it up");
+    let opened = daemon.get(&link, "").await;
     assert_eq!((opened.status, opened.header("location")), (303, "/"));
     let cookie = opened.header("set-cookie");
     for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    let again = desk.get(&link, "").await;
+    let again = daemon.get(&link, "").await;
     assert_eq!(again.status, 401);
     assert!(again.text.contains("used already") && again.header("set-cookie").is_empty());
-    let late = desk.link(DashboardRole::Read).await;
-    desk.service.clock().sleep(std::time::Duration::from_secs(60)).await;
-    assert_eq!(desk.get(&late, "").await.status, 401);
+    let late = daemon.link(DashboardRole::Read).await;
+    daemon.service.clock().sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(daemon.get(&late, "").await.status, 401);
     let cookie = cookie.split(';').next().unwrap();
-    assert_eq!(desk.get("/", cookie).await.status, 200);
-    desk.service.clock().sleep(std::time::Duration::from_secs(12 * 3600)).await;
-    assert_eq!(desk.get("/", cookie).await.status, 401, "a session ends after twelve hours");
+    assert_eq!(daemon.get("/", cookie).await.status, 200);
+    daemon.service.clock().sleep(std::time::Duration::from_secs(12 * 3600)).await;
+    assert_eq!(daemon.get("/", cookie).await.status, 401, "a session ends after twelve hours");
 }
 
 #[tokio::test]
 async fn every_page_may_load_only_what_is_its_own() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
-    with_alerts(&desk.store).await;
-    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
+    with_alerts(&daemon.store).await;
+    let cookie = daemon.sign_in(DashboardRole::Operate).await;
     for path in PATHS.into_iter().chain([OBJECT]) {
-        let answer = desk.get(path, &cookie).await;
+        let answer = daemon.get(path, &cookie).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         let policy = answer.header("content-security-policy");
         for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
@@ -170,19 +170,19 @@ async fn every_page_may_load_only_what_is_its_own() {
             assert!(answer.text.contains(part), "{path} lacks {part}");
         }
     }
-    assert_eq!(desk.get("/objects?q=S09-1-1-C9", &cookie).await.status, 404);
-    assert_eq!(desk.get("/objects?q=a/b/c/d", &cookie).await.status, 400);
-    let found = desk.get("/objects?q=S01-1-1-C1", &cookie).await;
+    assert_eq!(daemon.get("/objects?q=S09-1-1-C9", &cookie).await.status, 404);
+    assert_eq!(daemon.get("/objects?q=a/b/c/d", &cookie).await.status, 400);
+    let found = daemon.get("/objects?q=S01-1-1-C1", &cookie).await;
     assert_eq!((found.status, found.header("location")), (303, OBJECT));
-    assert_eq!(desk.get("/objects?cursor=nonsense", &cookie).await.status, 400);
-    assert_eq!(desk.get("/reports/2026-01-14/..%2Fstore", &cookie).await.status, 404);
+    assert_eq!(daemon.get("/objects?cursor=nonsense", &cookie).await.status, 400);
+    assert_eq!(daemon.get("/reports/2026-01-14/..%2Fstore", &cookie).await.status, 404);
 }
 
 #[tokio::test]
 async fn hostile_text_is_text() {
-    let desk = Desk::open().await;
+    let daemon = TestDaemon::open().await;
     let hostile = format!("<script>alert(1)</script>\"'>&\u{202e}\u{200b}{}", "x".repeat(10_000));
-    desk.enrol("A-1").await;
+    daemon.enrol("A-1").await;
     let mut bad = alert("declined/<script>\"'", "shop/charge/S01-1-1-C1");
     for text in [&mut bad.headline, &mut bad.explanation, &mut bad.advice, &mut bad.where_to_look] {
         text.clone_from(&hostile);
@@ -190,57 +190,57 @@ async fn hostile_text_is_text() {
     bad.reason = Some(hostile.clone());
     bad.merchant_reference = Some(hostile.clone());
     let owed = OwedAlert { alert: bad, targets: vec!["chat".into()] };
-    desk.store.raise(vec![owed]).await.unwrap();
-    let cookie = desk.sign_in(DashboardRole::Operate).await;
+    daemon.store.raise(vec![owed]).await.unwrap();
+    let cookie = daemon.sign_in(DashboardRole::Operate).await;
     let state = "/alerts?state=%3Cscript%3Ealert(1)%3C/script%3E";
-    assert!(!desk.get(state, &cookie).await.text.contains("<script>alert"));
+    assert!(!daemon.get(state, &cookie).await.text.contains("<script>alert"));
     for path in ["/", "/declines", "/alerts", OBJECT, "/objects?state=%22%3E%3Cscript%3Ealert(1)"] {
-        let answer = desk.get(path, &cookie).await;
+        let answer = daemon.get(path, &cookie).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.text.contains("<script>alert"), "{path}");
         assert!(!answer.text.chars().any(|letter| is_harmful(letter) && letter != '\n'), "{path}");
     }
-    let shown = desk.get("/declines", &cookie).await.text;
+    let shown = daemon.get("/declines", &cookie).await.text;
     assert!(shown.contains("\\u{202e}") && shown.contains(&"x".repeat(10_000)), "it is shown, as text");
     assert!(!shown.contains("value=\"declined/<"), "also where it is an attribute");
 }
 
 #[tokio::test]
 async fn a_form_changes_something_only_with_the_secret_of_its_own_session() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
     let (cookie, other) =
-        (desk.sign_in(DashboardRole::Operate).await, desk.sign_in(DashboardRole::Operate).await);
-    let (own, foreign) = (desk.get(OBJECT, &cookie).await.csrf(), desk.get(OBJECT, &other).await.csrf());
+        (daemon.sign_in(DashboardRole::Operate).await, daemon.sign_in(DashboardRole::Operate).await);
+    let (own, foreign) = (daemon.get(OBJECT, &cookie).await.csrf(), daemon.get(OBJECT, &other).await.csrf());
     assert_ne!(own, foreign);
     let form = |csrf: &str| format!("csrf={csrf}&object=shop%2Fcharge%2FS01-1-1-C1&back=%2Fobjects");
     for csrf in ["", "x", &foreign] {
-        assert_eq!(desk.post("/do/forget", &cookie, &form(csrf)).await.status, 403, "{csrf}");
+        assert_eq!(daemon.post("/do/forget", &cookie, &form(csrf)).await.status, 403, "{csrf}");
     }
     let json =
         Request::post("/do/forget").header("cookie", &cookie).header("content-type", "application/json");
-    assert_eq!(desk.send(json.body(Body::from(form(&own))).unwrap()).await.status, 400);
+    assert_eq!(daemon.send(json.body(Body::from(form(&own))).unwrap()).await.status, 400);
     let large = format!("{}&x={}", form(&own), "x".repeat(70_000));
-    assert_eq!(desk.post("/do/forget", &cookie, &large).await.status, 400);
-    assert_eq!(desk.get(OBJECT, &cookie).await.status, 200, "nothing has happened yet");
-    let done = desk.post("/do/forget", &cookie, &form(&own)).await;
+    assert_eq!(daemon.post("/do/forget", &cookie, &large).await.status, 400);
+    assert_eq!(daemon.get(OBJECT, &cookie).await.status, 200, "nothing has happened yet");
+    let done = daemon.post("/do/forget", &cookie, &form(&own)).await;
     assert_eq!((done.status, done.header("location")), (303, "/objects?said=forgotten"));
-    assert_eq!(desk.get(OBJECT, &cookie).await.status, 404);
-    assert!(desk.get("/objects?said=forgotten", &cookie).await.text.contains("It is no longer watched."));
-    let log = desk.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    assert_eq!(daemon.get(OBJECT, &cookie).await.status, 404);
+    assert!(daemon.get("/objects?said=forgotten", &cookie).await.text.contains("It is no longer watched."));
+    let log = daemon.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
     let forgotten = log.iter().find(|entry| entry.verb == "forget").unwrap();
     assert_eq!((forgotten.name.as_deref(), forgotten.outcome), (Some("alice"), AuditOutcome::Done));
 }
 
 #[tokio::test]
 async fn the_role_read_sees_all_and_changes_nothing() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
-    with_alerts(&desk.store).await;
-    let cookie = desk.sign_in(DashboardRole::Read).await;
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
+    with_alerts(&daemon.store).await;
+    let cookie = daemon.sign_in(DashboardRole::Read).await;
     let mut csrf = String::new();
     for path in PATHS.into_iter().chain([OBJECT]) {
-        let answer = desk.get(path, &cookie).await;
+        let answer = daemon.get(path, &cookie).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.text.contains("action=\"/do/"), "{path} has a button");
         csrf = answer.csrf();
@@ -253,24 +253,24 @@ async fn the_role_read_sees_all_and_changes_nothing() {
         ("/do/decline", "key=declined/1&done=yes"),
         ("/do/end-silence", "number=1"),
     ] {
-        let answer = desk.post(path, &cookie, &format!("csrf={csrf}&{fields}")).await;
+        let answer = daemon.post(path, &cookie, &format!("csrf={csrf}&{fields}")).await;
         assert_eq!(answer.status, 403, "{path}");
         assert!(answer.text.contains("get another link"), "{}", answer.text);
     }
-    let log = desk.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    let log = daemon.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
     assert!(log.iter().any(|entry| entry.verb == "forget" && entry.outcome == AuditOutcome::Refused));
-    assert_eq!(desk.get(OBJECT, &cookie).await.status, 200);
-    let out = desk.post("/logout", &cookie, &format!("csrf={csrf}")).await;
+    assert_eq!(daemon.get(OBJECT, &cookie).await.status, 200);
+    let out = daemon.post("/logout", &cookie, &format!("csrf={csrf}")).await;
     assert!(out.header("set-cookie").contains("Max-Age=0"));
-    assert_eq!(desk.get("/", &cookie).await.status, 401);
+    assert_eq!(daemon.get("/", &cookie).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_form_returns_to_a_page_of_the_dashboard_and_to_no_other_site() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
-    let cookie = desk.sign_in(DashboardRole::Operate).await;
-    let csrf = desk.get("/", &cookie).await.csrf();
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
+    let cookie = daemon.sign_in(DashboardRole::Operate).await;
+    let csrf = daemon.get("/", &cookie).await.csrf();
     for (back, location) in [
         ("%2Fobjects%3Fshow%3Dall", "/objects?show=all&said=polled"),
         ("%2Fobjects%3Fsaid%3Daccepted%26show%3Dall", "/objects?show=all&said=polled"),
@@ -281,43 +281,43 @@ async fn a_form_returns_to_a_page_of_the_dashboard_and_to_no_other_site() {
         ("", "/?said=polled"),
     ] {
         let form = format!("csrf={csrf}&object=S01-1-1-C1&back={back}");
-        assert_eq!(desk.post("/do/poll", &cookie, &form).await.header("location"), location);
+        assert_eq!(daemon.post("/do/poll", &cookie, &form).await.header("location"), location);
     }
 }
 
 #[tokio::test]
 async fn a_decline_is_taken_done_and_back_on_the_list() {
-    let desk = Desk::open().await;
-    desk.enrol("A-1").await;
+    let daemon = TestDaemon::open().await;
+    daemon.enrol("A-1").await;
     let owed =
         |key: &str| OwedAlert { alert: alert(key, "shop/charge/S01-1-1-C1"), targets: vec!["chat".into()] };
-    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", vec![owed("declined/1")]).await;
-    let cookie = desk.sign_in(DashboardRole::Operate).await;
-    let page = desk.get("/declines", &cookie).await;
+    settle(&daemon.store, "shop/charge/S01-1-1-C1", "Declined", vec![owed("declined/1")]).await;
+    let cookie = daemon.sign_in(DashboardRole::Operate).await;
+    let page = daemon.get("/declines", &cookie).await;
     for part in ["14.00 EUR", "HardDeclined", "Ask for another payment method.", "nobody has taken it", "A-1"]
     {
         assert!(page.text.contains(part), "{part}: {}", page.text);
     }
     let csrf = page.csrf();
     let form = |fields: &str| format!("csrf={csrf}&key=declined%2F1&back=%2Fdeclines&{fields}");
-    desk.post("/do/acknowledge", &cookie, &form("as=taken")).await;
-    let taken = desk.get("/declines?said=taken", &cookie).await.text;
+    daemon.post("/do/acknowledge", &cookie, &form("as=taken")).await;
+    let taken = daemon.get("/declines?said=taken", &cookie).await.text;
     assert!(
         taken.contains("taken by") && taken.contains("You have taken it") && !taken.contains("I take it")
     );
-    desk.post("/do/decline", &cookie, &form("done=yes")).await;
-    assert!(desk.get("/declines", &cookie).await.text.contains("None. Nobody has to do anything"));
-    let all = desk.get("/declines?show=all", &cookie).await.text;
+    daemon.post("/do/decline", &cookie, &form("done=yes")).await;
+    assert!(daemon.get("/declines", &cookie).await.text.contains("None. Nobody has to do anything"));
+    let all = daemon.get("/declines?show=all", &cookie).await.text;
     assert!(all.contains("done by") && all.contains("Not done after all"));
-    desk.post("/do/decline", &cookie, &form("done=no")).await;
-    assert!(desk.get("/declines", &cookie).await.text.contains("14.00 EUR"));
+    daemon.post("/do/decline", &cookie, &form("done=no")).await;
+    assert!(daemon.get("/declines", &cookie).await.text.contains("14.00 EUR"));
     let unknown = format!("csrf={csrf}&key=nothing&done=yes");
-    assert_eq!(desk.post("/do/decline", &cookie, &unknown).await.status, 404);
-    let overview = desk.get("/", &cookie).await.text;
+    assert_eq!(daemon.post("/do/decline", &cookie, &unknown).await.status, 404);
+    let overview = daemon.get("/", &cookie).await.text;
     for part in ["Declined today", "14.00 EUR", "Declines to deal with", "Charge declined", "HardDeclined"] {
         assert!(overview.contains(part), "{part}: {overview}");
     }
-    let object = desk.get(OBJECT, &cookie).await.text;
+    let object = daemon.get(OBJECT, &cookie).await.text;
     for part in ["Declined", "Timeline", "chargeId", "req-1", "Poll now", "Stop watching it"] {
         assert!(object.contains(part), "{part}: {object}");
     }

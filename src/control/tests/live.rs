@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::{Desk, enrolment_request, named};
+use super::{TestDaemon, enrolment_request, named};
 use crate::control::live::STREAMS_MAX;
 use crate::control::messages::*;
 use crate::control::test_service::Fixture;
@@ -17,8 +17,8 @@ struct Program {
 }
 
 impl Program {
-    async fn follow(desk: &Desk, header: &str) -> Program {
-        let mut stream = UnixStream::connect(&desk.path).await.unwrap();
+    async fn follow(daemon: &TestDaemon, header: &str) -> Program {
+        let mut stream = UnixStream::connect(&daemon.path).await.unwrap();
         let request = format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Program { stream, text: String::new() }
@@ -43,9 +43,9 @@ impl Program {
 
 #[tokio::test]
 async fn a_program_gets_every_change_and_continues_where_it_was() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
-    let mut program = Program::follow(&desk, "").await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
+    let mut program = Program::follow(&daemon, "").await;
     program.until("retry: ").await;
     assert!(program.text.contains("content-type: text/event-stream"), "{}", program.text);
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_program_gets_every_change_and_continues_where_it_was() {
     client.ask(Forget(named("S01-1-1-C1"))).await.unwrap();
     let two = [r#"{"id":"S01-1-1-C2"}"#, r#"{"id":"S01-1-1-C3"}"#].map(enrolment_request);
     client.ask(Enrol::from(two.to_vec())).await.unwrap();
-    let mut program = Program::follow(&desk, &format!("last-event-id: {last}\r\n")).await;
+    let mut program = Program::follow(&daemon, &format!("last-event-id: {last}\r\n")).await;
     program.until("S01-1-1-C3").await;
     for part in ["\"what\":\"forgotten\"", "S01-1-1-C2"] {
         assert!(program.text.contains(part), "{part}: {}", program.text);
@@ -69,62 +69,62 @@ async fn a_program_gets_every_change_and_continues_where_it_was() {
         !of_one_entry.contains("id: "),
         "only the last change of an entry has its number: {of_one_entry}"
     );
-    desk.stop.cancel();
-    desk.serving.await.unwrap();
+    daemon.stop.cancel();
+    daemon.serving.await.unwrap();
 }
 
 #[tokio::test]
 async fn one_that_was_away_for_too_long_is_told_so_and_goes_on_at_the_end() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let mut program = Program::follow(&desk, "last-event-id: 99999\r\n").await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let mut program = Program::follow(&daemon, "last-event-id: 99999\r\n").await;
     program.until("event: lagged").await;
-    assert_eq!(program.last_id(), desk.store.stats().journal_sequence);
+    assert_eq!(program.last_id(), daemon.store.stats().journal_sequence);
     let mut rest = Vec::new();
     program.stream.read_to_end(&mut rest).await.unwrap();
-    let (status, _) = desk.ask("GET /v1/status", "").await;
+    let (status, _) = daemon.ask("GET /v1/status", "").await;
     assert_eq!(status, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_stream_shows_signs_of_life_and_ends_with_the_server() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let mut program = Program::follow(&desk, "").await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let mut program = Program::follow(&daemon, "").await;
     program.until(": still here").await;
-    desk.stop.cancel();
+    daemon.stop.cancel();
     let mut rest = String::new();
     program.stream.read_to_string(&mut rest).await.unwrap();
-    desk.serving.await.unwrap();
+    daemon.serving.await.unwrap();
 }
 
 #[tokio::test]
 async fn streams_are_limited_and_give_way_to_requests() {
-    let desk = Desk::open(Fixture::default(), |options| {
+    let daemon = TestDaemon::open(Fixture::default(), |options| {
         options.connections_max = 2;
         options.connections_reserved = 0;
     })
     .await;
     let mut programs = Vec::new();
     for _ in 0..2 {
-        let mut program = Program::follow(&desk, "").await;
+        let mut program = Program::follow(&daemon, "").await;
         program.until("retry: ").await;
         programs.push(program);
     }
-    let (status, _) = desk.ask("GET /v1/status", "").await;
+    let (status, _) = daemon.ask("GET /v1/status", "").await;
     assert_eq!(status, 200, "a stream does not hold its place against a request");
     drop(programs);
-    desk.stop.cancel();
-    desk.serving.await.unwrap();
+    daemon.stop.cancel();
+    daemon.serving.await.unwrap();
 
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
     let mut programs = Vec::new();
     for _ in 0..STREAMS_MAX {
-        let mut program = Program::follow(&desk, "").await;
+        let mut program = Program::follow(&daemon, "").await;
         program.until("retry: ").await;
         programs.push(program);
     }
-    assert_eq!(desk.ask("GET /v1/stream", "").await.0, 429);
+    assert_eq!(daemon.ask("GET /v1/stream", "").await.0, 429);
     assert_eq!(
-        tokio::time::timeout(Duration::from_secs(60), desk.ask("GET /v1/status", "")).await.unwrap().0,
+        tokio::time::timeout(Duration::from_secs(60), daemon.ask("GET /v1/status", "")).await.unwrap().0,
         200
     );
 }

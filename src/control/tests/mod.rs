@@ -27,7 +27,7 @@ use super::server::{Options, Server};
 use super::test_service::{Fixture, service_in, settle, with_alerts};
 use crate::store::Store;
 
-struct Desk {
+struct TestDaemon {
     folder: TempDir,
     path: PathBuf,
     store: Store,
@@ -35,8 +35,8 @@ struct Desk {
     serving: JoinHandle<()>,
 }
 
-impl Desk {
-    async fn open(fixture: Fixture, change: impl FnOnce(&mut Options)) -> Desk {
+impl TestDaemon {
+    async fn open(fixture: Fixture, change: impl FnOnce(&mut Options)) -> TestDaemon {
         let folder = tempfile::tempdir().unwrap();
         let (service, store) = service_in(&folder.path().join("store"), fixture).await;
         let path = folder.path().join("socket");
@@ -45,7 +45,7 @@ impl Desk {
         let server = Server::bind(options).await.unwrap();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(service, stop.clone()));
-        Desk { folder, path, store, stop, serving }
+        TestDaemon { folder, path, store, stop, serving }
     }
 
     async fn client(&self) -> Client {
@@ -95,8 +95,8 @@ async fn outcomes(client: &Client, lines: &[&str]) -> Vec<EnrolOutcome> {
 #[tokio::test]
 async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
     use EnrolOutcome::{Bad, Conflict, Enriched, New, Same};
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     let lines = [
         r#"{"id":"S01-1-1-C1"}"#,
         r#"{"id":"P01-1-1-R1","kind":"refund","account":"market"}"#,
@@ -122,19 +122,19 @@ async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
 
 #[tokio::test]
 async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reach() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     for id in [".", ".."] {
         let line = format!("{{\"id\":\"{id}\",\"account\":\"shop\",\"kind\":\"charge\"}}");
         let results = client.ask(Enrol::from(vec![enrolment_request(&line)])).await.unwrap();
         assert_eq!(results[0].outcome, EnrolOutcome::Bad);
         assert!(results[0].reason.as_deref().unwrap().contains("not an object id"), "{results:?}");
-        let (status, _) = desk.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
+        let (status, _) = daemon.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
         assert_eq!(status, 422);
         // An object that an earlier release accepted.
         let object = format!("shop/charge/{id}").parse().unwrap();
         let enrolment = crate::payments::record::Enrolment { object, details: Default::default() };
-        desk.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
+        daemon.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
         assert_eq!(client.ask(Show(named(id))).await.unwrap().object.id.as_str(), id);
         assert!(client.ask(Forget(named(&format!("shop/charge/{id}")))).await.unwrap().was_watched);
     }
@@ -142,8 +142,8 @@ async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reac
 
 #[tokio::test]
 async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     for name in ["s01-1-1-c1", "charge/s01-1-1-c1", "shop/charge/s01-1-1-c1"] {
         assert_eq!(client.ask(Show(named(name))).await.unwrap().object.id.as_str(), "S01-1-1-C1");
@@ -152,9 +152,9 @@ async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
 
 #[tokio::test]
 async fn a_batch_reads_json_lines_and_tells_unreadable_ones_in_their_place() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
     let body = "{\"id\":\"S01\"}\r\n\nnonsense\n{\"line\":40,\"id\":\"S02\"}";
-    let answer = desk
+    let answer = daemon
         .raw(&format!(
             "POST /v1/tracked:batch HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -170,13 +170,13 @@ async fn a_batch_reads_json_lines_and_tells_unreadable_ones_in_their_place() {
 
 #[tokio::test]
 async fn lists_are_filtered_and_paged_without_gap_or_repetition() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     let lines: Vec<EnrolmentRequest> =
         (0..25).map(|number| enrolment_request(&format!("{{\"id\":\"S{number:02}\"}}"))).collect();
     client.ask(Enrol::from(lines.clone())).await.unwrap();
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"P01"}"#)])).await.unwrap();
-    settle(&desk.store, "shop/charge/S03", "Captured", Vec::new()).await;
+    settle(&daemon.store, "shop/charge/S03", "Captured", Vec::new()).await;
     let mut request =
         ListRequest { limit: Some(7), account: Some("shop".parse().unwrap()), ..ListRequest::default() };
     let mut seen = Vec::new();
@@ -208,11 +208,11 @@ async fn lists_are_filtered_and_paged_without_gap_or_repetition() {
 
 #[tokio::test]
 async fn one_object_is_shown_explained_asked_for_and_forgotten() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
-    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
-    with_alerts(&desk.store).await;
+    settle(&daemon.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
+    with_alerts(&daemon.store).await;
     let shown = client.ask(Show(named("S01-1-1-C1"))).await.unwrap();
     assert_eq!(shown.object.state.as_deref(), Some("Declined"));
     assert_eq!((shown.history.len(), shown.alerts.len()), (1, 2));
@@ -236,8 +236,8 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
 #[tokio::test]
 async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
     let held_for = Some(Duration::from_secs(1_200));
-    let desk = Desk::open(Fixture { held_for, ..Fixture::default() }, |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture { held_for, ..Fixture::default() }, |_| {}).await;
+    let client = daemon.client().await;
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     let words = "the provider allows no Get-charge before 2026-01-15T09:50:0";
     let told = client.ask(Explain(named("S01-1-1-C1"))).await.unwrap();
@@ -247,15 +247,15 @@ async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
     assert!(answer.plan[0].remark.as_deref().unwrap().contains(words), "{answer:?}");
     let expected: jiff::Timestamp = "2026-01-15T09:50:00Z".parse().unwrap();
     assert!(answer.first_at.unwrap() >= expected, "{answer:?}");
-    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
+    settle(&daemon.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
     let told = client.ask(Explain(named("S01-1-1-C1"))).await.unwrap();
     assert!(!told.next_look.contains("allows no"), "it is final: {}", told.next_look);
 }
 
 #[tokio::test]
 async fn polling_everything_costs_what_the_dry_run_said() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     let lines: Vec<EnrolmentRequest> =
         (0..12).map(|number| enrolment_request(&format!("{{\"id\":\"S{number}\"}}"))).collect();
     client.ask(Enrol::from(lines.clone())).await.unwrap();
@@ -263,7 +263,7 @@ async fn polling_everything_costs_what_the_dry_run_said() {
         .ask(Enrol::from(vec![enrolment_request(r#"{"id":"S1-R1"}"#), enrolment_request(r#"{"id":"P1"}"#)]))
         .await
         .unwrap();
-    settle(&desk.store, "shop/charge/S3", "Captured", Vec::new()).await;
+    settle(&daemon.store, "shop/charge/S3", "Captured", Vec::new()).await;
     let all = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
     let plan = client.ask(all.clone()).await.unwrap();
     let shown: Vec<_> =
@@ -286,8 +286,9 @@ async fn polling_everything_costs_what_the_dry_run_said() {
 #[tokio::test]
 async fn status_alerts_report_and_reload_are_answered() {
     let problems = vec!["quota.burst: 0 is too small; use 1 or more".to_owned()];
-    let desk = Desk::open(Fixture { reload_problems: problems.clone(), ..Fixture::default() }, |_| {}).await;
-    let client = desk.client().await;
+    let daemon =
+        TestDaemon::open(Fixture { reload_problems: problems.clone(), ..Fixture::default() }, |_| {}).await;
+    let client = daemon.client().await;
     assert_eq!(
         (client.greeting().pid, client.greeting().version.as_str()),
         (std::process::id(), env!("CARGO_PKG_VERSION"))
@@ -299,8 +300,8 @@ async fn status_alerts_report_and_reload_are_answered() {
         ]))
         .await
         .unwrap();
-    settle(&desk.store, "shop/charge/S02", "Captured", Vec::new()).await;
-    with_alerts(&desk.store).await;
+    settle(&daemon.store, "shop/charge/S02", "Captured", Vec::new()).await;
+    with_alerts(&daemon.store).await;
 
     let status = client.ask(StatusRequest {}).await.unwrap();
     assert_eq!((status.open, status.objects, status.store.outbox_dead), (1, 2, 1));
@@ -335,32 +336,32 @@ async fn status_alerts_report_and_reload_are_answered() {
     assert!(early.detail.contains("cannot be reported before"));
     let reloaded = client.ask(Reload {}).await.unwrap();
     assert_eq!((reloaded.is_applied, reloaded.problems), (false, problems));
-    assert_eq!(desk.ask("GET /-/ready", "").await.0, 200);
-    assert_eq!(desk.ask("GET /-/healthy", "").await.0, 200);
+    assert_eq!(daemon.ask("GET /-/ready", "").await.0, 200);
+    assert_eq!(daemon.ask("GET /-/healthy", "").await.0, 200);
 }
 
 #[tokio::test]
 async fn put_tells_new_same_conflict_and_unusable_apart() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
     let address = "PUT /v1/tracked/shop/charge/S01";
-    assert_eq!(desk.ask(address, "").await.0, 201);
-    assert_eq!(desk.ask(address, r#"{"amount":"1","currency":"EUR","reference":"A"}"#).await.0, 200);
-    assert_eq!(desk.ask(address, r#"{"amount":"1.00","currency":"EUR"}"#).await.0, 200);
-    let (status, problem) = desk.ask(address, r#"{"reference":"B"}"#).await;
+    assert_eq!(daemon.ask(address, "").await.0, 201);
+    assert_eq!(daemon.ask(address, r#"{"amount":"1","currency":"EUR","reference":"A"}"#).await.0, 200);
+    assert_eq!(daemon.ask(address, r#"{"amount":"1.00","currency":"EUR"}"#).await.0, 200);
+    let (status, problem) = daemon.ask(address, r#"{"reference":"B"}"#).await;
     assert_eq!((status, problem["cause"].as_str()), (409, Some("conflict")));
     assert!(problem["remedy"].as_str().unwrap().contains("forget"));
-    assert_eq!(desk.ask(address, r#"{"amout":"1"}"#).await.0, 422);
-    assert_eq!(desk.ask(address, r#"{"id":"S02"}"#).await.0, 422);
-    assert_eq!(desk.ask("PUT /v1/tracked/nobody/charge/S01", "").await.0, 422);
-    assert_eq!(desk.ask("PUT /v1/tracked/~/~/S07", "").await.0, 201);
-    assert_eq!(desk.ask("DELETE /v1/tracked/shop/charge/S07", "").await.0, 200);
+    assert_eq!(daemon.ask(address, r#"{"amout":"1"}"#).await.0, 422);
+    assert_eq!(daemon.ask(address, r#"{"id":"S02"}"#).await.0, 422);
+    assert_eq!(daemon.ask("PUT /v1/tracked/nobody/charge/S01", "").await.0, 422);
+    assert_eq!(daemon.ask("PUT /v1/tracked/~/~/S07", "").await.0, 201);
+    assert_eq!(daemon.ask("DELETE /v1/tracked/shop/charge/S07", "").await.0, 200);
 }
 
 #[tokio::test]
 async fn bad_requests_get_a_problem_that_names_what_and_remedy() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
     let check = async |line: &str, body: &str, status: u16, part: &str| {
-        let (found, problem) = desk.ask(line, body).await;
+        let (found, problem) = daemon.ask(line, body).await;
         assert_eq!(found, status, "{line}: {problem}");
         let problem: Problem = serde_json::from_value(problem).unwrap();
         assert!(problem.detail.contains(part), "{line}: {}", problem.detail);
@@ -382,10 +383,10 @@ async fn bad_requests_get_a_problem_that_names_what_and_remedy() {
     check("POST /v1/reports/2026-01-15:run", "", 422, "cannot be reported before").await;
     let large = "x".repeat(1024 * 1024 + 1);
     check("POST /v1/poll", &large, 413, "larger than 1048576").await;
-    let allowed = desk.raw("POST /v1/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let allowed = daemon.raw("POST /v1/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert!(allowed.to_lowercase().contains("allow: get,head"), "{allowed}");
     let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
-    let answer = desk
+    let answer = daemon
         .raw(&format!("POST /v1/poll HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{chunk}"))
         .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{}", &answer[..80]);
@@ -393,8 +394,8 @@ async fn bad_requests_get_a_problem_that_names_what_and_remedy() {
 
 #[tokio::test]
 async fn an_id_that_names_two_objects_is_not_guessed() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     client
         .ask(Enrol::from(vec![
             enrolment_request(r#"{"id":"S01","kind":"charge"}"#),

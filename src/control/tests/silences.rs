@@ -28,8 +28,8 @@ fn a_verb_that_counts_what_silences_hold_back_has_the_time_of_a_slow_one() {
 
 #[tokio::test]
 async fn a_silence_is_added_listed_and_ended_with_who_did_it() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     let added = client.ask(wanted()).await.unwrap();
     let own = format!("uid:{}", crate::access::users::own_uid().unwrap());
     assert_eq!((added.silence.number, added.is_active, added.held_back), (1, true, 0));
@@ -53,8 +53,8 @@ async fn a_silence_is_added_listed_and_ended_with_who_did_it() {
 
 #[tokio::test]
 async fn a_silence_that_makes_no_sense_is_refused_with_a_remedy() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    let client = daemon.client().await;
     let typo = Matchers { kinds: ["overdeu".to_owned()].into(), ..Matchers::default() };
     let lasting = Matchers { kinds: ["no-success".to_owned()].into(), ..Matchers::default() };
     for (request, part) in [
@@ -82,18 +82,18 @@ async fn a_silence_that_makes_no_sense_is_refused_with_a_remedy() {
     let until = SilenceAdd { matchers: lasting, for_s: None, until_resolved: true, ..wanted() };
     let until = client.ask(until).await.unwrap().silence;
     assert!(until.ends_at.to_string().starts_with("2026-02-14T09:30:00"), "within 30 days in any case");
-    let (status, answer) = desk.ask("POST /v1/silences", r#"{"matchers":{"min_amount":"5"}}"#).await;
+    let (status, answer) = daemon.ask("POST /v1/silences", r#"{"matchers":{"min_amount":"5"}}"#).await;
     assert!(status == 400 && answer.to_string().contains("with its currency"), "{answer}");
-    let (status, answer) = desk.ask("DELETE /v1/silences/x", "").await;
+    let (status, answer) = daemon.ask("DELETE /v1/silences/x", "").await;
     assert_eq!(status, 400, "{answer}");
 }
 
 #[tokio::test]
 async fn alerts_are_acknowledged_by_key_or_all_that_escalate() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    with_alerts(&desk.store).await;
-    let client = desk.client().await;
-    let known = desk.store.alert("declined/1").await.unwrap().unwrap().alert;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    with_alerts(&daemon.store).await;
+    let client = daemon.client().await;
+    let known = daemon.store.alert("declined/1").await.unwrap().unwrap().alert;
     let escalating = |key: &str| {
         let at = "2026-01-15T09:45:00Z".parse().unwrap();
         let alert = Alert { key: key.to_owned(), ..known.clone() };
@@ -102,7 +102,7 @@ async fn alerts_are_acknowledged_by_key_or_all_that_escalate() {
             targets: vec!["chat".into(), Recipient::Escalation { target: "pager".to_owned(), at }],
         }
     };
-    desk.store.raise(["declined/3", "declined/4"].map(escalating).into()).await.unwrap();
+    daemon.store.raise(["declined/3", "declined/4"].map(escalating).into()).await.unwrap();
     let by_key = AcknowledgeRequest { keys: vec!["declined/1".to_owned(), "nothing".to_owned()], all: false };
     let done = client.ask(by_key).await.unwrap();
     assert_eq!((done.keys, done.unknown), (vec!["declined/1".to_owned()], vec!["nothing".to_owned()]));
@@ -111,16 +111,16 @@ async fn alerts_are_acknowledged_by_key_or_all_that_escalate() {
     assert_eq!(client.ask(all).await.unwrap().keys, [""; 0]);
     assert_eq!(client.ask(AcknowledgeRequest::default()).await.unwrap_err().cause, Cause::Malformed);
     let filter = AlertFilter { status: Some(DeliveryStatus::Acknowledged), ..AlertFilter::default() };
-    assert_eq!(desk.store.alerts(filter, None, 10).await.unwrap().items.len(), 2);
+    assert_eq!(daemon.store.alerts(filter, None, 10).await.unwrap().items.len(), 2);
     let entries = client.ask(AuditRequest::default()).await.unwrap().items;
     assert_eq!(entries[1].verb, "alerts acknowledge");
 }
 
 #[tokio::test]
 async fn a_route_is_explained_for_an_example_and_for_an_alert() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
-    with_alerts(&desk.store).await;
-    let client = desk.client().await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
+    with_alerts(&daemon.store).await;
+    let client = daemon.client().await;
     let plain = client.ask(RouteRequest::default()).await.unwrap();
     assert!(plain.alert.starts_with("declined, "), "{}", plain.alert);
     assert!(plain.rules.is_empty() && plain.targets.is_empty());

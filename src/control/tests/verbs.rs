@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Desk, named};
+use super::{TestDaemon, named};
 use crate::control::messages::*;
 use crate::control::test_service::Fixture;
 use crate::control::verbs::{Incoming, Method, Outgoing, Role, TABLE, Verb};
@@ -93,7 +93,7 @@ fn what_is_written_is_read_back() {
 
 #[tokio::test]
 async fn verbs_that_share_an_address_are_told_apart_and_answered_under_their_old_keys() {
-    let desk = Desk::open(Fixture::default(), |_| {}).await;
+    let daemon = TestDaemon::open(Fixture::default(), |_| {}).await;
     for (line, body, status, part) in [
         ("POST /v1/batches", r#"{"list":{}}"#, 200, r#"{"listed":[]}"#),
         ("POST /v1/batches", r#"{"show":{"reference":"rcd-1"}}"#, 404, "there is no batch rcd-1"),
@@ -106,7 +106,7 @@ async fn verbs_that_share_an_address_are_told_apart_and_answered_under_their_old
         ("POST /v1/calls", r#"{"list":{"of":"shop"}}"#, 400, "unknown field"),
         ("POST /v1/provider-reports", r#"{"go":{"account":"shop"}}"#, 422, "provider's reports"),
     ] {
-        let (found, answer) = desk.ask(line, body).await;
+        let (found, answer) = daemon.ask(line, body).await;
         assert_eq!(found, status, "{body}: {answer}");
         assert!(answer.to_string().contains(part), "{body}: {answer}");
     }
