@@ -1,9 +1,8 @@
 //! `reconciled alerts list|redeliver|test` (`acknowledge` and `route` are in `silence`)
 
-use super::args::AlertsCommand;
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
-use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
+use super::options_alerts::{AlertsCommand, AlertsListArguments, RedeliverArguments, TestArguments};
 use super::pages;
 use super::screen::{Screen, Tone};
 use super::show::alert_table;

@@ -1,7 +1,7 @@
 //! The command line: every command, option and example. `--help`, the man pages and the completions are all generated
 //! from here.
 //!
-//! Owns: the commands' names, help and examples (their options are in `options` and `options_batch`). Must never know:
+//! Owns: the commands' names, help and examples (their options and subcommands are in `options` and `options_…`). Must never know:
 //! how any command is carried out.
 
 use std::path::PathBuf;
@@ -13,12 +13,14 @@ use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
-use super::options_batch::*;
+use super::options_alerts::AlertsCommand;
+use super::options_batch::BatchCommand;
 use super::options_dashboard::DashboardArguments;
 use super::options_events::EventsCommand;
 use super::options_metrics::MetricsArguments;
 use super::options_notifications::NotificationsCommand;
-use super::options_silence::{AcknowledgeArguments, RouteArguments, SilenceCommand};
+use super::options_silence::SilenceCommand;
+use super::options_store::StoreCommand;
 use crate::control::messages;
 use crate::control::verbs::Verb;
 
@@ -391,165 +393,4 @@ Examples:
 Example:
   reconciled man --dir ./man")]
     Man(ManArguments),
-}
-
-/// `batch …`
-#[derive(Debug, Subcommand)]
-pub enum BatchCommand {
-    /// [`messages::BatchSubmission`]
-    #[command(about = messages::BatchSubmission::SPEC.help, after_help = "\
-The same rows are recorded only once, however often they are submitted; --label
-makes them a separate batch. Two operations on one order go into two files,
-which are sent one after the other. A feed for Amazon Pay MWS is split at the
-provider's recommended limits (30,000 requests, 10 MB), and feeds are sent 20
-minutes apart.
-
-Examples:
-  reconciled batch submit shop-us --operation Refund refunds.jsonl
-  reconciled batch submit shop-ae captures.csv --dry-run
-  reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
-    Submit(BatchSubmitArguments),
-    /// [`messages::BatchList`]
-    #[command(about = messages::BatchList::SPEC.help, after_help = "\
-Examples:
-  reconciled batch list
-  reconciled batch list --account shop-ae --json")]
-    List(BatchListArguments),
-    /// [`messages::BatchShow`]
-    #[command(about = messages::BatchShow::SPEC.help, after_help = "\
-Examples:
-  reconciled batch show rcd-0123456789abcdef
-  reconciled batch show rcd-0123456789abcdef --json")]
-    Show(BatchShowArguments),
-    /// Write the rows of a batch with their outcomes, as CSV.
-    #[command(after_help = "\
-Example:
-  reconciled batch export rcd-0123456789abcdef > results.csv")]
-    Export(BatchReferenceArguments),
-    /// [`messages::BatchCancel`]
-    #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
-A batch that has not been sent yet will never be sent. A batch that has been
-sent is canceled by its id, if the provider has not accepted it for
-processing; `batch show` shows the result.
-
-Example:
-  reconciled batch cancel rcd-0123456789abcdef")]
-    Cancel(BatchReferenceArguments),
-    /// [`messages::BatchRelease`]
-    #[command(about = messages::BatchRelease::SPEC.help, after_help = "\
-Amazon Payment Services: use this if a processing in doubt did not begin; it is
-then sent again. Amazon Pay MWS: use this if the answer to a submission was
-lost and several feeds could be that submission (stage \"held\"): --adopt names
-the right one; --resend says that it is none of them.
-
-Check at the provider first: a batch that was carried out and is sent again is
-carried out twice.
-
-Examples:
-  reconciled batch release rcd-0123456789abcdef
-  reconciled batch release rcd-0123456789abcdef --adopt 50012345678
-  reconciled batch release rcd-0123456789abcdef --resend")]
-    Release(BatchReleaseArguments),
-}
-
-/// `alerts …`
-#[derive(Debug, Subcommand)]
-pub enum AlertsCommand {
-    /// [`messages::AlertsRequest`]
-    #[command(about = messages::AlertsRequest::SPEC.help, after_help = "\
-Examples:
-  reconciled alerts list
-  reconciled alerts list --state dead --target chat --json")]
-    List(AlertsListArguments),
-    /// [`messages::RedeliverRequest`]
-    #[command(about = messages::RedeliverRequest::SPEC.help, after_help = "\
-Examples:
-  reconciled alerts redeliver --all-dead
-  reconciled alerts redeliver --all-dead --target chat
-  reconciled alerts redeliver 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
-    Redeliver(RedeliverArguments),
-    /// [`messages::TestRequest`]
-    #[command(about = messages::TestRequest::SPEC.help, after_help = "\
-Examples:
-  reconciled alerts test
-  reconciled alerts test --target chat")]
-    Test(TestArguments),
-    /// [`messages::AcknowledgeRequest`]
-    #[command(about = messages::AcknowledgeRequest::SPEC.help, after_help = "\
-A critical alert of a rule with escalate_after_min goes to further targets if
-nobody acknowledges it in time.
-
-Examples:
-  reconciled alerts acknowledge --all
-  reconciled alerts acknowledge 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
-    Acknowledge(AcknowledgeArguments),
-    /// [`messages::RouteRequest`]
-    #[command(about = messages::RouteRequest::SPEC.help, after_help = "\
-Describe an alert by its flags, or name an existing one by its key. What is not
-given is that of a plain decline of the first account. The exit code is 69 if
-nobody would get the alert now.
-
-Examples:
-  reconciled alerts route --example
-  reconciled alerts route --kind declined --account shop-de --amount 14.00 --currency EUR --reason HardDeclined
-  reconciled alerts route 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
-    Route(RouteArguments),
-}
-
-/// `store …`
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// [`messages::StoreCheck`]
-    #[command(about = messages::StoreCheck::SPEC.help, after_help = "\
-If the daemon is running, it checks its own store without stopping work. If it
-is stopped, the command opens the store, which repairs what a crash may have
-left, and then checks it. The exit code is 74 if anything is wrong, and 65 if
-the journal is damaged or lacks entries, so that the store does not open. Every
-problem is named.
-
-Examples:
-  reconciled store check
-  reconciled store check --json")]
-    Check(StoreCheckArguments),
-    /// [`messages::BackupRequest`]
-    #[command(about = messages::BackupRequest::SPEC.help, after_help = "\
-If the daemon is running, it writes the copy itself, so name a folder that it
-may write to. The copy is read to its end before the command reports success.
-
-Example:
-  reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
-    Backup(StoreBackupArguments),
-    /// [`messages::StoreCompact`]
-    #[command(about = messages::StoreCompact::SPEC.help, after_help = "\
-The daemon compacts automatically when the index has grown
-(store.compact_above_mib, store.compact_every). The index is copied without its
-old data, the copy is compared, and then it replaces the index: there must be
-disk space for the copy. Compaction pauses repeatedly so that other work
-continues: a million objects took 308 s. The command waits ten minutes for the
-daemon; the daemon finishes the compaction in any case.
-
-Example:
-  reconciled store compact")]
-    Compact(StoreCompactArguments),
-    /// Replace the store with a backup. The daemon must be stopped.
-    #[command(after_help = "\
-The backup is read to its end first; a damaged backup is refused. The old store
-is kept next to the new one, in a folder whose name is printed at the end.
-
-Examples:
-  reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
-  reconciled store restore --from /mnt/old/store --skip-damage")]
-    Restore(StoreRestoreArguments),
-    /// Rebuild the index from the journal. The daemon must be stopped.
-    #[command(after_help = "\
-The new index contains everything that is in the journal. Journal entries that
-cannot be read are named, and what the old index still holds of them is kept;
-the exit code is 65 if there are any. If acknowledged entries are missing (a
-file is gone, or the journal ends too early), nothing is done: put the files
-back, restore a backup, or continue with what is left with --accept-loss.
-
-Examples:
-  reconciled store rebuild
-  reconciled store rebuild --accept-loss")]
-    Rebuild(StoreRebuildArguments),
 }

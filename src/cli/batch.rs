@@ -3,11 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::args::BatchCommand;
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::options_batch::{
-    BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
+    BatchCommand, BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
     BatchSubmitArguments,
 };
 use super::screen::{Screen, Table, Tone};

@@ -10,12 +10,14 @@ pub mod connection;
 pub mod exit;
 mod file_forms;
 pub mod options;
-pub mod options_batch;
+pub mod options_alerts;
+mod options_batch;
 mod options_dashboard;
 pub mod options_events;
 mod options_metrics;
 pub mod options_notifications;
 mod options_silence;
+mod options_store;
 pub mod screen;
 
 mod accept;

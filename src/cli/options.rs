@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 use crate::clock::SharedClock;
 use crate::control::enrolment_request::read_kind;
-use crate::control::messages::{DeliveryStatus, Selector};
+use crate::control::messages::Selector;
 use crate::intake::{Decimal, Format};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
@@ -299,94 +299,6 @@ impl Since {
     }
 }
 
-/// `alerts list`
-#[derive(Debug, Args)]
-pub struct AlertsListArguments {
-    /// Only alerts with a delivery in this state: pending, delivered, dead, silenced, acknowledged, withheld.
-    #[arg(long, value_parser = read_delivery)]
-    pub state: Option<DeliveryStatus>,
-    /// Only alerts for this target of the configuration.
-    #[arg(long)]
-    pub target: Option<String>,
-    /// Only alerts about this account.
-    #[arg(long)]
-    pub account: Option<AccountName>,
-    /// Only alerts of this kind: declined, overdue, quarantined, ...
-    #[arg(long)]
-    pub kind: Option<String>,
-    /// The maximum number of rows; 0 means all.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
-    pub limit: usize,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `alerts redeliver`
-#[derive(Debug, Args)]
-pub struct RedeliverArguments {
-    /// The keys of the alerts, as `alerts list` shows them.
-    #[arg(value_name = "KEY", required_unless_present = "all_dead")]
-    pub keys: Vec<String>,
-    /// All deliveries that were given up.
-    #[arg(long, conflicts_with = "keys")]
-    pub all_dead: bool,
-    /// Only to this target of the configuration.
-    #[arg(long)]
-    pub target: Option<String>,
-}
-
-/// `alerts test`
-#[derive(Debug, Args)]
-pub struct TestArguments {
-    /// Only this target of the configuration; by default, all targets.
-    #[arg(long)]
-    pub target: Option<String>,
-}
-
-/// `store check`
-#[derive(Debug, Args)]
-pub struct StoreCheckArguments {
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `store compact`
-#[derive(Debug, Args)]
-pub struct StoreCompactArguments {
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `store backup`
-#[derive(Debug, Args)]
-pub struct StoreBackupArguments {
-    /// The folder to copy to: empty, or not existing yet.
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
-}
-
-/// `store restore`
-#[derive(Debug, Args)]
-pub struct StoreRestoreArguments {
-    /// The folder of a backup, or of a store that no process has open.
-    #[arg(long, value_name = "DIR")]
-    pub from: PathBuf,
-    /// Accept a damaged backup: unreadable entries are left out and named.
-    #[arg(long)]
-    pub skip_damage: bool,
-}
-
-/// `store rebuild`
-#[derive(Debug, Args)]
-pub struct StoreRebuildArguments {
-    /// Continue although acknowledged entries are missing: what is left is kept, and what is missing is named.
-    #[arg(long)]
-    pub accept_loss: bool,
-}
-
 /// `reload`
 #[derive(Debug, Args)]
 pub struct ReloadArguments {}
@@ -429,18 +341,6 @@ fn read_phase(text: &str) -> Result<Phase, String> {
         "resting" => Ok(Phase::Resting),
         "final" => Ok(Phase::Final),
         _ => Err("one of moving, resting, final".to_owned()),
-    }
-}
-
-pub(super) fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "pending" => Ok(DeliveryStatus::Pending),
-        "delivered" => Ok(DeliveryStatus::Delivered),
-        "dead" => Ok(DeliveryStatus::Dead),
-        "silenced" => Ok(DeliveryStatus::Silenced),
-        "acknowledged" => Ok(DeliveryStatus::Acknowledged),
-        "withheld" => Ok(DeliveryStatus::Withheld),
-        _ => Err("one of pending, delivered, dead, silenced, acknowledged, withheld".to_owned()),
     }
 }
 

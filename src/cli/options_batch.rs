@@ -4,9 +4,70 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use crate::control::messages;
+use crate::control::verbs::Verb;
 use crate::payments::object::AccountName;
+
+/// `batch …`
+#[derive(Debug, Subcommand)]
+pub enum BatchCommand {
+    /// [`messages::BatchSubmission`]
+    #[command(about = messages::BatchSubmission::SPEC.help, after_help = "\
+The same rows are recorded only once, however often they are submitted; --label
+makes them a separate batch. Two operations on one order go into two files,
+which are sent one after the other. A feed for Amazon Pay MWS is split at the
+provider's recommended limits (30,000 requests, 10 MB), and feeds are sent 20
+minutes apart.
+
+Examples:
+  reconciled batch submit shop-us --operation Refund refunds.jsonl
+  reconciled batch submit shop-ae captures.csv --dry-run
+  reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
+    Submit(BatchSubmitArguments),
+    /// [`messages::BatchList`]
+    #[command(about = messages::BatchList::SPEC.help, after_help = "\
+Examples:
+  reconciled batch list
+  reconciled batch list --account shop-ae --json")]
+    List(BatchListArguments),
+    /// [`messages::BatchShow`]
+    #[command(about = messages::BatchShow::SPEC.help, after_help = "\
+Examples:
+  reconciled batch show rcd-0123456789abcdef
+  reconciled batch show rcd-0123456789abcdef --json")]
+    Show(BatchShowArguments),
+    /// Write the rows of a batch with their outcomes, as CSV.
+    #[command(after_help = "\
+Example:
+  reconciled batch export rcd-0123456789abcdef > results.csv")]
+    Export(BatchReferenceArguments),
+    /// [`messages::BatchCancel`]
+    #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
+A batch that has not been sent yet will never be sent. A batch that has been
+sent is canceled by its id, if the provider has not accepted it for
+processing; `batch show` shows the result.
+
+Example:
+  reconciled batch cancel rcd-0123456789abcdef")]
+    Cancel(BatchReferenceArguments),
+    /// [`messages::BatchRelease`]
+    #[command(about = messages::BatchRelease::SPEC.help, after_help = "\
+Amazon Payment Services: use this if a processing in doubt did not begin; it is
+then sent again. Amazon Pay MWS: use this if the answer to a submission was
+lost and several feeds could be that submission (stage \"held\"): --adopt names
+the right one; --resend says that it is none of them.
+
+Check at the provider first: a batch that was carried out and is sent again is
+carried out twice.
+
+Examples:
+  reconciled batch release rcd-0123456789abcdef
+  reconciled batch release rcd-0123456789abcdef --adopt 50012345678
+  reconciled batch release rcd-0123456789abcdef --resend")]
+    Release(BatchReleaseArguments),
+}
 
 /// `batch submit`
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The options of `silence`, `alerts acknowledge` and `alerts route`, with their help.
+//! The options of `silence`, with their help.
 //!
 //! Owns: names and help. Must never know: how any of it is carried out.
 
@@ -10,7 +10,6 @@ use crate::control::messages::{self, parse_money};
 use crate::control::verbs::Verb;
 use crate::payments::alert::Severity;
 use crate::payments::money::Money;
-use crate::payments::object::AccountName;
 
 /// `silence …`
 #[derive(Debug, Subcommand)]
@@ -104,53 +103,7 @@ pub struct SilenceEndArguments {
     pub number: u64,
 }
 
-/// `alerts acknowledge`
-#[derive(Debug, Args)]
-pub struct AcknowledgeArguments {
-    /// The keys of the alerts, as `alerts list` shows them.
-    #[arg(value_name = "KEY", required_unless_present = "all")]
-    pub keys: Vec<String>,
-    /// All alerts with an escalation that nobody has acknowledged.
-    #[arg(long, conflicts_with = "keys")]
-    pub all: bool,
-}
-
-/// `alerts route`
-#[derive(Debug, Args)]
-pub struct RouteArguments {
-    /// The key of an existing alert, as `alerts list` shows it.
-    #[arg(value_name = "KEY", required_unless_present_any = ["example", "kind", "account", "severity", "object_kind", "reason", "amount"])]
-    pub key: Option<String>,
-    /// A sample decline of the first account.
-    #[arg(long, conflicts_with = "key")]
-    pub example: bool,
-    /// An alert of this kind: declined, overdue, quarantined, ...
-    #[arg(long, conflicts_with = "key")]
-    pub kind: Option<String>,
-    /// An alert about this account.
-    #[arg(long, conflicts_with = "key")]
-    pub account: Option<AccountName>,
-    /// An alert of this severity: info, warning, critical.
-    #[arg(long, value_parser = read_severity, conflicts_with = "key")]
-    pub severity: Option<Severity>,
-    /// An alert about an object of this kind: charge, refund, ...
-    #[arg(long, value_name = "KIND", conflicts_with = "key")]
-    pub object_kind: Option<String>,
-    /// An alert with this reason of the provider.
-    #[arg(long, value_name = "CODE", conflicts_with = "key")]
-    pub reason: Option<String>,
-    /// An alert about this amount, such as 14.00.
-    #[arg(long, conflicts_with = "key", requires = "currency")]
-    pub amount: Option<String>,
-    /// The currency of the amount, such as EUR.
-    #[arg(long, requires = "amount")]
-    pub currency: Option<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn read_severity(text: &str) -> Result<Severity, String> {
+pub(super) fn read_severity(text: &str) -> Result<Severity, String> {
     match text.to_ascii_lowercase().as_str() {
         "info" => Ok(Severity::Info),
         "warning" => Ok(Severity::Warning),

@@ -7,7 +7,8 @@ use std::io;
 
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
-use super::options_silence::{AcknowledgeArguments, RouteArguments, SilenceAddArguments, SilenceCommand};
+use super::options_alerts::{AcknowledgeArguments, RouteArguments};
+use super::options_silence::{SilenceAddArguments, SilenceCommand};
 use super::poll::short_time;
 use super::screen::{Screen, Table, Tone};
 use crate::control::messages::{

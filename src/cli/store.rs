@@ -3,12 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::args::StoreCommand;
 use super::connection::{Action, Connection, Local};
 use super::exit::{Ended, Exit, Failed};
 use super::local::open_failed;
-use super::options::{
-    StoreBackupArguments, StoreCheckArguments, StoreCompactArguments, StoreRebuildArguments,
+use super::options_store::{
+    StoreBackupArguments, StoreCheckArguments, StoreCommand, StoreCompactArguments, StoreRebuildArguments,
     StoreRestoreArguments,
 };
 use super::progress::watch;

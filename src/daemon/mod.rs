@@ -24,19 +24,19 @@ use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
 use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
-use crate::control::service::{Later, Process, ProcessFacts, Usage};
+use crate::control::service::Process;
 use crate::control::{Service, TodayCount, server};
-use crate::dashboard;
 use crate::http::{DatedTransport, HttpClient, Transport};
-use crate::notifications::{Hub, listener};
+use crate::notifications::Hub;
 use crate::payments::alert::Routes;
 use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::task::{Board, Rhythm};
+use crate::task::Board;
 
+mod base;
 mod batching;
 mod calling;
 mod changes;
@@ -51,6 +51,7 @@ mod loops;
 mod manager;
 mod nightly;
 mod notifying;
+mod process;
 mod reload;
 mod reminders;
 mod rooms;
@@ -406,56 +407,6 @@ impl Daemon {
         present(&self.rooms)
     }
 
-    /// Starts the loops that live as long as the process.
-    async fn start_base(
-        self: &Arc<Self>,
-        socket: server::Options,
-        opened: Option<UnixListener>,
-    ) -> Result<(), StartError> {
-        let mut base = self.base.lock().await;
-        let limits = socket.clone();
-        let server = match opened {
-            Some(opened) => server::Server::adopt(opened, socket),
-            None => server::Server::bind(socket).await,
-        };
-        let server = server.map_err(|error| StartError::Socket(error.to_string()))?;
-        base.spawn(server.serve(self.service(), self.stop.clone()));
-        if let Some(config) = &self.fixed.tcp {
-            let tcp = tcp::open(config, self.sessions.clone()).await.map_err(StartError::Socket)?;
-            let pages = dashboard::pages(self.service());
-            base.spawn(tcp.serve(self.service(), pages, limits, self.stop.clone()));
-        }
-        let clock = &self.foundation.clock;
-        let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await;
-        if let Some(listener) = listener {
-            base.spawn(listener.serve(self.stop.clone()));
-        }
-        base.spawn(Arc::clone(self).keep_jobs());
-        let pulse = status::Pulse {
-            store: self.foundation.store.clone(),
-            fatal: self.fatal.clone(),
-            clock: clock.clone(),
-            reconcile: Arc::clone(&self.reconcile),
-            board: Arc::clone(&self.board),
-        };
-        let rhythm =
-            Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
-        self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
-        let tidying = upkeep::Upkeep {
-            store: self.foundation.store.clone(),
-            clock: clock.clone(),
-            fatal: self.fatal.clone(),
-        };
-        let spooling = spooling::Spooling::new(self.service(), Arc::clone(&self.rooms), self.stop.clone());
-        let rhythm = Rhythm { name: "spool", period: spooling::PERIOD, wake: Arc::new(Notify::new()) };
-        self.keep(&mut base, rhythm, Arc::new(spooling), &self.stop);
-        let period = self.rooms().config.store.compact_every;
-        let rhythm = Rhythm { name: "store", period, wake: Arc::new(Notify::new()) };
-        self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
-        base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
-        Ok(())
-    }
-
     /// Stops everything in order and closes the store.
     ///
     /// # Errors
@@ -474,42 +425,6 @@ impl Daemon {
             timekeeping::Timekeeping::leave(store, time).await?;
         }
         self.foundation.store.clone().close().await
-    }
-}
-
-impl Process for Daemon {
-    fn facts(&self) -> ProcessFacts {
-        let time = &self.foundation.time;
-        ProcessFacts {
-            is_daemon: self.is_daemon,
-            since: self.since,
-            last_reload: self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            clock: self.is_daemon.then(|| timekeeping::health(time)),
-            clock_complaint: timekeeping::complaint(time).filter(|_| self.is_daemon),
-        }
-    }
-
-    fn usage(&self) -> Usage {
-        usage::of_this_process()
-    }
-
-    fn reload(&self) -> Later<'_, Reloaded> {
-        Box::pin(async {
-            if self.is_daemon {
-                return Daemon::reload(self).await;
-            }
-            let problem = "no daemon is running: the next start will read the configuration".to_owned();
-            Reloaded { is_applied: false, at: self.now(), problems: vec![problem] }
-        })
-    }
-
-    fn restore_budgets(&self) -> Later<'_, Result<(), StoreError>> {
-        Box::pin(async { rooms::restore_once(self, &self.rooms()).await })
-    }
-
-    fn save_budgets(&self) -> Later<'_, Result<(), StoreError>> {
-        let Foundation { store, pace, clock, .. } = &self.foundation;
-        Box::pin(levels::save(store, pace, clock.now()))
     }
 }
 
