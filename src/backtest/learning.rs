@@ -12,7 +12,7 @@ use super::bound::true_hazards;
 use super::rhythm::{Spending, Watch};
 use super::scene::{PastObject, Scene};
 use super::workload::Workload;
-use crate::payments::adaptive::{Adaptive, End, Look, Terms};
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, End, Terms};
 use crate::payments::object::Kind;
 use crate::payments::record::Record;
 use crate::payments::schedule::Policy;
@@ -95,7 +95,7 @@ impl Learning {
     ) {
         let made = object.past.created_at;
         let kind = &object.past.object.kind;
-        let look = Look {
+        let poll = AnsweredPoll {
             known: between(made, before.enrolled_at),
             from: before.observed.as_ref().map(|observed| between(made, observed.seen_at)),
             to: between(made, now),
@@ -104,7 +104,7 @@ impl Learning {
         };
         let interval = self.policies.get(kind).map_or(HOUR, |policy| policy.interval);
         let terms = self.spending.terms(interval);
-        self.adaptive.looked(kind, object.course.first, &look, &terms, self.spending.spend);
+        self.adaptive.polled(kind, object.course.first, &poll, &terms, self.spending.spend);
         if self.adaptive.is_stale(now) {
             self.replan(now);
         }

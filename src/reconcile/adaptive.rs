@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Account, Reconcile};
-use crate::payments::adaptive::{Adaptive, End, Look};
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, End};
 use crate::payments::lifecycle::{Lifecycle, Phase};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Observation;
@@ -126,17 +126,17 @@ impl Reconcile {
                 let Some(observed) = &record.observed else { continue };
                 let Some(ended_at) = observed.observation.updated_at else { continue };
                 let age = between(record.made_at(), ended_at);
-                let look = Look {
+                let poll = AnsweredPoll {
                     known: Duration::ZERO,
                     from: None,
                     to: age,
                     ended: Some(End::At(age)),
                     late: Duration::ZERO,
                 };
-                adaptive.looked(kind, state, &look, &learning.terms(policy.interval), 1.0);
+                adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), 1.0);
             }
         }
-        adaptive.balance_anew();
+        adaptive.reset_balance();
         Ok(adaptive)
     }
 
@@ -180,7 +180,7 @@ impl Reconcile {
             Some(at) if at <= now => End::At(between(began, at)),
             _ => End::Undated,
         });
-        let look = Look {
+        let poll = AnsweredPoll {
             known: between(began, before.enrolled_at),
             from: before.observed.as_ref().map(|observed| between(began, observed.seen_at)),
             to: between(began, now),
@@ -190,7 +190,7 @@ impl Reconcile {
         let to_store = {
             let mut all = self.learning();
             let Some(known) = all.get_mut(&account.name) else { return Ok(()) };
-            known.adaptive.looked(kind, state, &look, &learning.terms(policy.interval), spend(account));
+            known.adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), spend(account));
             if known.adaptive.is_stale(now) {
                 replan(&mut known.adaptive, account, now);
             }

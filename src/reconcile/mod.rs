@@ -37,6 +37,7 @@ mod recovered;
 mod relaxed;
 mod remembered;
 mod slots;
+mod standing;
 mod success;
 #[cfg(test)]
 mod tests;

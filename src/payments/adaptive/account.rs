@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hazard::{Learner, Piece};
 use super::plan::{Plan, Plans, Terrain};
+use super::price::{polls_until, price_of};
 use crate::payments::object::Kind;
 use crate::time::between;
 
@@ -32,17 +33,14 @@ const REPLAN_ENDS: f64 = 50.0;
 const REPLAN_AFTER: Duration = Duration::from_secs(3600);
 /// An end of a kind counts half after this many ends of all kinds.
 const SHARE_HALF_LIFE: f64 = 700.0;
-/// Prices are found to this share.
-const PRICE_PRECISION: f64 = 1.03;
-const PRICES_S: (f64, f64) = (1.0, 1e6);
 /// Polls this late on average are no sign of an exhausted quota, in seconds.
 const LATE_S: f64 = 30.0;
 /// A single poll counts as at most this late, in seconds.
-const LATE_MOST_S: f64 = 600.0;
+const LATE_MAX_S: f64 = 600.0;
 /// The pressure is reconsidered after this many polls.
 const LATE_POLLS: f64 = 20.0;
 /// Nothing waits more than this many times the longest wait.
-const PRESSURE_MOST: f64 = 24.0;
+const PRESSURE_MAX: f64 = 24.0;
 
 /// How one kind may be polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +64,7 @@ pub enum End {
 
 /// A poll that was answered. Ages count from the beginning of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct AnsweredPoll {
     /// The age at which it became known.
     pub known: Duration,
     /// The age at the last answered poll, if there was one in this state.
@@ -156,7 +154,7 @@ impl Adaptive {
     }
 
     /// Forgets what was sent and what the interval would have sent.
-    pub fn balance_anew(&mut self) {
+    pub fn reset_balance(&mut self) {
         (self.balance, self.sent, self.fixed) = (0.0, 0.0, 0.0);
     }
 
@@ -177,46 +175,46 @@ impl Adaptive {
                 learnt.learner.is_sound()
                     && learnt.weight.is_finite()
                     && learnt.weight >= 0.0
-                    && (1.0..=PRESSURE_MOST).contains(&learnt.pressure)
+                    && (1.0..=PRESSURE_MAX).contains(&learnt.pressure)
             })
     }
 
     /// Learns from a poll of an object of this kind in this state.
-    pub fn looked(&mut self, kind: &Kind, state: &str, look: &Look, terms: &Terms, spend: f64) {
+    pub fn polled(&mut self, kind: &Kind, state: &str, poll: &AnsweredPoll, terms: &Terms, spend: f64) {
         let states = self.learnt.get_mut(kind);
         let learnt = states.and_then(|states| {
             states.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(state)).map(|(_, learnt)| learnt)
         });
         let Some(learnt) = learnt else { return };
-        learnt.late_s += look.late.as_secs_f64().min(LATE_MOST_S);
+        learnt.late_s += poll.late.as_secs_f64().min(LATE_MAX_S);
         learnt.late_polls += 1.0;
-        let from = look.from.unwrap_or_default();
+        let from = poll.from.unwrap_or_default();
         // What the interval would have asked since the last poll, counted from when the object became known.
-        let asked = |age: Duration| polls_until(age.saturating_sub(look.known), terms.interval);
-        let before = look.from.map_or(0.0, |from| 1.0 + asked(from));
-        let fixed = match look.ended {
-            None => 1.0 + asked(look.to),
+        let asked = |age: Duration| polls_until(age.saturating_sub(poll.known), terms.interval);
+        let before = poll.from.map_or(0.0, |from| 1.0 + asked(from));
+        let fixed = match poll.ended {
+            None => 1.0 + asked(poll.to),
             Some(end) => {
                 let at = match end {
-                    End::At(at) => at.min(look.to),
-                    End::Undated => from + (look.to.saturating_sub(from)) / 2,
+                    End::At(at) => at.min(poll.to),
+                    End::Undated => from + (poll.to.saturating_sub(from)) / 2,
                 };
                 match end {
                     End::At(_) => learnt.learner.ended(from.min(at), at),
-                    End::Undated => learnt.learner.ended_between(from, look.to),
+                    End::Undated => learnt.learner.ended_between(from, poll.to),
                 }
                 // An end that was there before the object was known is seen by the first poll.
-                if at > look.known { 2.0 + asked(at) } else { 1.0 }
+                if at > poll.known { 2.0 + asked(at) } else { 1.0 }
             }
         };
-        if look.ended.is_none() {
-            learnt.learner.lived(from, look.to);
+        if poll.ended.is_none() {
+            learnt.learner.lived(from, poll.to);
         }
         let fixed = fixed - before;
         self.sent += 1.0;
         self.fixed += fixed;
         self.balance += fixed * spend - 1.0;
-        if look.ended.is_some() {
+        if poll.ended.is_some() {
             self.ends += 1.0;
             self.ends_since += 1.0;
             self.weigh(kind, state);
@@ -343,179 +341,10 @@ impl Learnt {
         }
         let late_s = self.late_s / self.late_polls;
         let step = 0.15 * ((late_s - LATE_S) / 60.0).clamp(-0.5, 1.0);
-        self.pressure = (self.pressure * step.exp()).clamp(1.0, PRESSURE_MOST);
+        self.pressure = (self.pressure * step.exp()).clamp(1.0, PRESSURE_MAX);
         (self.late_s, self.late_polls) = (0.0, 0.0);
     }
 }
 
-/// The price at which `polls` is nearest to a budget, beginning at the last one.
-fn price_of(budget: f64, last_s: f64, polls: impl Fn(f64) -> f64) -> f64 {
-    let (least_s, most_s) = PRICES_S;
-    let last_s = last_s.clamp(least_s, most_s);
-    let (mut low_s, mut high_s) = ((last_s / 1.3).max(least_s), (last_s * 1.3).min(most_s));
-    while low_s > least_s && polls(low_s) <= budget {
-        (high_s, low_s) = (low_s, (low_s / 2.0).max(least_s));
-    }
-    while high_s < most_s && polls(high_s) > budget {
-        (low_s, high_s) = (high_s, (high_s * 2.0).min(most_s));
-    }
-    while high_s / low_s > PRICE_PRECISION {
-        let middle_s = (low_s * high_s).sqrt();
-        if polls(middle_s) > budget { low_s = middle_s } else { high_s = middle_s }
-    }
-    high_s
-}
-
-/// How many polls a fixed interval sends in this time after the first one, on average over its jitter (5 % of each wait
-/// to either side, so a twentieth of the square root of their number in all).
-fn polls_until(time: Duration, interval: Duration) -> f64 {
-    let waits = time.as_secs_f64() / interval.as_secs_f64().max(1.0);
-    let spread = (0.05 * waits.sqrt()).min(0.5).min(waits);
-    if spread < 1e-6 {
-        return waits.floor();
-    }
-    // The integral of the whole part.
-    let whole = |waits: f64| waits.floor() * (waits.floor() - 1.0) / 2.0 + waits.floor() * waits.fract();
-    (whole(waits + spread) - whole(waits - spread)) / (2.0 * spread)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-    const DAY: Duration = Duration::from_secs(86_400);
-    const TERMS: Terms =
-        Terms { interval: HOUR, longest: Duration::from_secs(3780), shortest: Duration::from_secs(30) };
-
-    fn charge() -> Kind {
-        Kind::new("charge").unwrap()
-    }
-
-    fn new() -> Adaptive {
-        Adaptive::new([(charge(), "Pending".to_owned(), DAY)])
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
-    }
-
-    /// Lets objects of these ages live and end, one after another. Returns requests for each and the mean delay.
-    fn live(adaptive: &mut Adaptive, ages_s: impl Iterator<Item = u64>, spend: f64) -> (f64, f64) {
-        let (mut polls, mut delay_s, mut objects) = (0.0, 0.0, 0.0);
-        let mut now = 0;
-        for life_s in ages_s {
-            now += 60;
-            if adaptive.is_stale(at(now)) {
-                adaptive.replan(|_| TERMS, spend, true, at(now));
-            }
-            let life = Duration::from_secs(life_s);
-            let (mut age, mut from) = (Duration::ZERO, None);
-            loop {
-                age += adaptive.plans(&charge()).unwrap().of("Pending").unwrap().wait(age);
-                polls += 1.0;
-                let ended = (age >= life).then_some(End::At(life));
-                let look = Look { known: Duration::ZERO, from, to: age, ended, late: Duration::ZERO };
-                adaptive.looked(&charge(), "Pending", &look, &TERMS, spend);
-                if ended.is_some() {
-                    break;
-                }
-                from = Some(age);
-            }
-            delay_s += (age - life).as_secs_f64();
-            objects += 1.0;
-        }
-        (polls / objects, delay_s / objects)
-    }
-
-    #[test]
-    fn the_ledger_counts_what_an_hourly_poll_would_have_asked() {
-        for (hours, expected) in [(0.5, 0.0), (1.5, 1.0), (10.5, 10.0)] {
-            let polls = polls_until(HOUR.mul_f64(hours), HOUR);
-            assert!((polls - expected).abs() < 1e-9, "{hours} {polls}");
-        }
-        // At a whole hour, jitter decides.
-        assert!((polls_until(HOUR * 20, HOUR) - 19.5).abs() < 0.01);
-        let mut adaptive = new();
-        let looks = [(None, 600, None), (Some(600), 4000, None), (Some(4000), 6000, Some(5400))];
-        for (from, to, ended) in looks {
-            let seconds = Duration::from_secs;
-            let look = Look {
-                known: Duration::ZERO,
-                from: from.map(seconds),
-                to: seconds(to),
-                ended: ended.map(|at| End::At(seconds(at))),
-                late: Duration::ZERO,
-            };
-            adaptive.looked(&charge(), "pending", &look, &TERMS, 1.0);
-        }
-        // Polls at 0, 1 and 2 hours; three were sent.
-        assert!((adaptive.fixed - 3.0).abs() < 1e-9 && adaptive.balance.abs() < 1e-9, "{adaptive:?}");
-    }
-
-    #[test]
-    fn short_lives_are_seen_sooner_for_the_same_requests() {
-        // Half end within ten minutes, half after ten hours.
-        let lives = |count: u64| {
-            (0..count).map(|number| if number % 2 == 0 { 60 + number % 540 } else { 36_000 + number % 1800 })
-        };
-        let mut adaptive = new();
-        live(&mut adaptive, lives(600), 1.0);
-        let (polls, delay_s) = live(&mut adaptive, lives(600), 1.0);
-        // Hourly: 2 and 12 polls, 30 minutes.
-        assert!((6.8..7.2).contains(&polls), "{polls}");
-        assert!(delay_s < 600.0, "{delay_s}");
-        let (polls, dear_s) = live(&mut adaptive, lives(600), 0.9);
-        assert!(polls < 6.8 && dear_s > delay_s, "{polls} {dear_s}");
-    }
-
-    #[test]
-    fn late_polls_raise_the_longest_wait_and_punctual_ones_lower_it_again() {
-        let mut adaptive = new();
-        let mut poll = |late_s: u64| {
-            for _ in 0..40 {
-                let look = Look {
-                    known: Duration::ZERO,
-                    from: None,
-                    to: Duration::from_secs(60),
-                    ended: None,
-                    late: Duration::from_secs(late_s),
-                };
-                adaptive.looked(&charge(), "Pending", &look, &TERMS, 1.0);
-            }
-            adaptive.replan(|_| TERMS, 1.0, true, at(0));
-            adaptive.plans(&charge()).unwrap().of("Pending").unwrap().longest()
-        };
-        assert_eq!(poll(0), TERMS.longest);
-        let strained = (0..5).map(|_| poll(300)).last().unwrap();
-        assert!(strained > TERMS.longest.mul_f64(1.9), "{strained:?}");
-        let relieved = (0..20).map(|_| poll(0)).last().unwrap();
-        assert_eq!(relieved, TERMS.longest);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
-
-        #[test]
-        fn whatever_is_learnt_stays_sound_and_is_read_back(
-            looks in proptest::collection::vec((0u64..200_000, 0u64..200_000, 0u64..200_000, 0u8..3), 0..120), spend in 0.3f64..4.0,
-        ) {
-            let mut adaptive = new();
-            for (number, (known, one, other, how)) in looks.into_iter().enumerate() {
-                let seconds = Duration::from_secs;
-                let (from, to) = (one.min(other), one.max(other));
-                let ended = match how { 0 => None, 1 => Some(End::At(seconds(known))), _ => Some(End::Undated) };
-                let look = Look { known: seconds(known), from: (from % 2 == 0).then_some(seconds(from)), to: seconds(to), ended, late: seconds(other) };
-                adaptive.looked(&charge(), "Pending", &look, &TERMS, spend);
-                let now = at(i64::try_from(number).unwrap() * 600);
-                if adaptive.is_stale(now) {
-                    adaptive.replan(|_| TERMS, spend, true, now);
-                }
-            }
-            prop_assert!(adaptive.is_sound());
-            let back: Adaptive = serde_json::from_str(&serde_json::to_string(&adaptive).unwrap()).unwrap();
-            prop_assert!(back.is_sound() && back.is_stale(at(0)));
-        }
-    }
-}
+mod tests;

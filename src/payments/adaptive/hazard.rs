@@ -255,7 +255,7 @@ mod tests {
         assert!(at(&learner, 200.0).per_s > at(&Learner::new(DAY), 200.0).per_s);
     }
 
-    fn any_look() -> impl Strategy<Value = (u64, u64, u8)> {
+    fn any_poll() -> impl Strategy<Value = (u64, u64, u8)> {
         (0u64..2_000_000, 0u64..2_000_000, 0u8..3)
     }
 
@@ -263,9 +263,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn the_hazard_is_always_a_positive_number(looks in proptest::collection::vec(any_look(), 0..400)) {
+        fn the_hazard_is_always_a_positive_number(polls in proptest::collection::vec(any_poll(), 0..400)) {
             let mut learner = Learner::new(DAY);
-            for (one, other, how) in looks {
+            for (one, other, how) in polls {
                 let (from, to) = (Duration::from_secs(one.min(other)), Duration::from_secs(one.max(other)));
                 match how {
                     0 => learner.lived(from, to),

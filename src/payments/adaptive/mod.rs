@@ -8,7 +8,8 @@
 pub mod account;
 pub mod hazard;
 pub mod plan;
+mod price;
 
-pub use account::{Adaptive, End, Look, Terms};
+pub use account::{Adaptive, AnsweredPoll, End, Terms};
 pub use hazard::{Learner, Piece};
 pub use plan::{Cost, Plan, Plans, Terrain};
