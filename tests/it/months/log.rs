@@ -30,8 +30,16 @@ pub enum Event {
     Answered { id: String, operation: String, made: Duration, reading: Reading },
     /// A message to the back office, with its key, and whether it was accepted.
     Told { key: String, kind: String, id: String, is_accepted: bool },
-    /// A message to the chat room.
-    Said { text: String, is_accepted: bool },
+    /// A message to the chat room or the pager. The room knows no key.
+    Said { target: &'static str, key: String, title: String, text: String, is_accepted: bool },
+    /// The silence of this act (an index into the plan's) was acknowledged to its operator.
+    Silenced { act: usize, until: Timestamp },
+    /// An operator is about to end it.
+    Unsilencing { act: usize },
+    /// An operator is about to acknowledge all declines.
+    Caring,
+    /// These alerts were acknowledged.
+    Cared { keys: Vec<String> },
     /// The store counts this number of failures in a row for an object (an index of lives).
     Counted { life: usize, failures: u32 },
     /// The daemon is up.
