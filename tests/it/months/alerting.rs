@@ -7,15 +7,10 @@ use std::time::Duration;
 
 use amazon_pay_simulator::provider::Random;
 
+use super::log::{OFFICE, PAGER, ROOM};
 use super::model::Life;
 use super::plan::{MWS, Sprout, V2};
 
-/// The chat room: it recognises no repetition.
-pub const ROOM: &str = "chat";
-/// The webhook of the back office: it gets each event singly, with a key.
-pub const OFFICE: &str = "back-office";
-/// The pager, for live accounts only: its incidents have keys.
-pub const PAGER: &str = "pager";
 /// How long a critical decline waits for an acknowledgement.
 pub const ESCALATES_AFTER: Duration = Duration::from_secs(15 * 60);
 

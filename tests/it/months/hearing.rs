@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciled::control::messages::{AlertRow, DeliveryRow, DeliveryStatus};
 
-use super::alerting::{Act, Condition, ESCALATES_AFTER, Hearers, OFFICE, hearers};
+use super::alerting::{Act, Condition, ESCALATES_AFTER, Hearers, hearers};
 use super::judge::NEAR;
-use super::log::{Entry, Event};
+use super::log::{Entry, Event, OFFICE};
 use super::model::{Life, is_decline};
 use super::plan::Plan;
 use super::world::Remains;

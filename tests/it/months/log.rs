@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// The chat room: it recognises no repetition.
+pub const ROOM: &str = "chat";
+/// The webhook of the back office: it gets each event singly, with a key.
+pub const OFFICE: &str = "back-office";
+/// The pager, for live accounts only: its incidents have keys.
+pub const PAGER: &str = "pager";
+
 /// What an answer says, read without any code of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {

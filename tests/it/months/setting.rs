@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use amazon_pay_simulator::credentials::write_secret;
 use amazon_pay_simulator::scenario::Scenario;
 
-use super::alerting::{OFFICE, PAGER, ROOM};
+use super::log::{OFFICE, PAGER, ROOM};
 use super::plan::{MWS, Plan, V2};
 
 fn scenario_text(is_sandbox: bool) -> String {

@@ -13,10 +13,9 @@ use amazon_pay_simulator::provider::Random;
 use reconciled::clock::Clock;
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 
-use super::alerting::{PAGER, ROOM};
 use super::clock::{TrueClock, WorldTime};
 use super::fuse::Fuse;
-use super::log::{Event, Log, Reading};
+use super::log::{Event, Log, PAGER, ROOM, Reading};
 
 /// The network of one run.
 #[derive(Clone)]
