@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::findings::Findings;
 use crate::access::Role;
+use crate::alerts::link::Links;
 use crate::secret::{Secret, SecretLoader, SecretReference};
 
 /// The shortest token, in characters: nobody guesses 32 random ones.
@@ -22,6 +23,8 @@ pub struct TcpConfig {
     pub hosts: Vec<String>,
     /// What lets in, and as whom.
     pub tokens: Vec<(Role, Secret<String>)>,
+    /// The links of alerts, if they are wanted.
+    pub links: Option<Links>,
 }
 
 /// `[control.tcp]`, as written.
@@ -33,6 +36,14 @@ pub(super) struct TcpSection {
     hosts: Vec<String>,
     #[serde(default)]
     tokens: TokenSection,
+    links: Option<LinkSection>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkSection {
+    base: String,
+    secret: SecretReference,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -85,6 +96,44 @@ impl TcpSection {
                 Err(bad) => findings.add(&key, bad.what, bad.remedy),
             }
         }
-        TcpConfig { listen: self.listen, hosts: self.hosts, tokens }
+        let links = self.links.and_then(|links| links.resolve(&self.hosts, loader, findings));
+        TcpConfig { listen: self.listen, hosts: self.hosts, tokens, links }
+    }
+}
+
+impl LinkSection {
+    /// Whether the base is this port's address: behind a proxy with TLS, or on this machine itself.
+    fn is_reachable(&self, hosts: &[String]) -> bool {
+        let base = self.base.trim_end_matches('/');
+        let is_bare = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', '@']);
+        if let Some(port) = base.strip_prefix("http://127.0.0.1:") {
+            return is_bare(port);
+        }
+        base.strip_prefix("https://").is_some_and(|host| {
+            let name = host.split(':').next().unwrap_or_default();
+            is_bare(host) && hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+        })
+    }
+
+    fn resolve(self, hosts: &[String], loader: &SecretLoader, findings: &mut Findings<'_>) -> Option<Links> {
+        if !self.is_reachable(hosts) {
+            let what = "it is not an address under which people reach this port";
+            let remedy = "write https:// and one of control.tcp.hosts, without a path";
+            findings.add("control.tcp.links.base", what, remedy);
+        }
+        let remedy = "store the output of: openssl rand -base64 32";
+        match loader.load_line(&self.secret) {
+            Ok(_) if loader.is_blind() => None,
+            Ok(secret) if secret.expose().chars().count() < SHORTEST => {
+                let what = format!("it has fewer than {SHORTEST} characters");
+                findings.add("control.tcp.links.secret", what, remedy);
+                None
+            }
+            Ok(secret) => Some(Links::new(&self.base, secret)),
+            Err(bad) => {
+                findings.add("control.tcp.links.secret", bad.what, bad.remedy);
+                None
+            }
+        }
     }
 }

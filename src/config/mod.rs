@@ -307,6 +307,7 @@ fn read(
             let receivers = events.0.iter().map(|receiver| receiver.target()).collect();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
             let alerts = alerts::AlertConfig {
+                links: control.tcp.as_ref().and_then(|tcp| tcp.links.clone()),
                 zone: reports.zone.clone(),
                 routes,
                 remarks,

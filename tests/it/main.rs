@@ -9,6 +9,7 @@
 mod access_process;
 mod alert_answers;
 mod alert_hygiene;
+mod alert_links;
 mod alert_rules;
 mod alert_targets;
 mod allocator;
