@@ -18,10 +18,19 @@ const SHORTEST: usize = 32;
 pub struct TcpConfig {
     /// An address of this machine itself.
     pub listen: SocketAddr,
-    /// Other names under which it is called, behind a proxy.
+    /// Other names under which it is called, behind a proxy. That of `public_url` is among them.
     pub hosts: Vec<String>,
+    /// Where browsers reach the dashboard through a proxy with TLS: `https://host` or `https://host:port`.
+    pub public_url: Option<String>,
     /// What lets in, and as whom.
     pub tokens: Vec<(Role, Secret<String>)>,
+}
+
+impl TcpConfig {
+    /// Where browsers reach the dashboard, without a path.
+    pub fn base_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
 }
 
 /// `[control.tcp]`, as written.
@@ -31,6 +40,7 @@ pub(super) struct TcpSection {
     listen: SocketAddr,
     #[serde(default)]
     hosts: Vec<String>,
+    public_url: Option<String>,
     #[serde(default)]
     tokens: TokenSection,
 }
@@ -51,13 +61,20 @@ impl TcpSection {
             let remedy = "write 127.0.0.1 or [::1], and put a TLS proxy in front for other machines";
             findings.add("control.tcp.listen", "it is not a loopback address", remedy);
         }
-        let is_name = |host: &&String| {
-            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-            !host.is_empty() && host.chars().all(is_letter)
-        };
         for host in self.hosts.iter().filter(|host| !is_name(host)) {
             let what = format!("{host:?} is not the name of a host");
             findings.add("control.tcp.hosts", what, "write it without http:// and without a port");
+        }
+        let mut hosts = self.hosts;
+        if let Some(url) = &self.public_url {
+            match host_of(url) {
+                Some(host) => hosts.push(host.to_owned()),
+                None => findings.add(
+                    "control.tcp.public_url",
+                    format!("{url:?} is not the address of a host with TLS"),
+                    "write https://host or https://host:port, without a path",
+                ),
+            }
         }
         let written = [
             (Role::Metrics, self.tokens.metrics),
@@ -85,6 +102,40 @@ impl TcpSection {
                 Err(bad) => findings.add(&key, bad.what, bad.remedy),
             }
         }
-        TcpConfig { listen: self.listen, hosts: self.hosts, tokens }
+        let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
+        TcpConfig { listen: self.listen, hosts, public_url, tokens }
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+    !host.is_empty() && host.chars().all(is_letter)
+}
+
+/// The name in `https://name` or `https://name:port`.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (name, port) = rest.split_once(':').unwrap_or((rest, "443"));
+    (is_name(name) && port.parse::<u16>().is_ok()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_a_host_with_tls_and_nothing_more() {
+        for (url, host) in [
+            ("https://rec.example", Some("rec.example")),
+            ("https://rec.example:8443/", Some("rec.example")),
+            ("http://rec.example", None),
+            ("https://rec.example/path", None),
+            ("https://user@rec.example", None),
+            ("https://rec.example:port", None),
+            ("https://", None),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
     }
 }
