@@ -391,8 +391,8 @@ mod tests {
         assert!(table(odd, plain).unwrap_err().contains("leave out with ignore_columns=true"));
         let lenient = TableReading { ignore_columns: true, ..plain };
         assert!(table(odd, lenient).unwrap().unreadable[0].1.reason.as_ref().unwrap().contains("decimal=,"));
-        let comma = table(odd, TableReading { decimal: Some(Decimal::Comma), ..lenient }).unwrap();
-        assert_eq!(comma.lines.len(), 1);
+        let point = table(odd, TableReading { decimal: Some(Decimal::Point), ..lenient }).unwrap();
+        assert_eq!(point.lines.len(), 1);
     }
 
     #[test]
