@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub mod allowance;
 pub mod sessions;
 pub mod users;
 

@@ -29,6 +29,7 @@ use crate::http::Transport;
 use crate::payments::alert::Alert;
 use crate::payments::object::AccountName;
 use crate::store::{Delivery, Owed, Store, StoreError};
+use crate::telemetry::traces;
 use crate::time::later;
 
 mod health;
@@ -407,7 +408,10 @@ impl Deliverer {
                 self.clock.sleep(wait).await;
             }
         }
+        let mut span = traces::span("delivery");
+        span.set("target", line.name());
         let verdict = self.sender.send(&line.channel, message).await;
+        span.set("result", verdict.word());
         health.sent_at = Some(self.clock.monotonic());
         verdict
     }

@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 
 use super::problem::{Cause, Problem};
+use crate::access::allowance::{Allowance, BURST};
 use crate::access::sessions::Sessions;
 use crate::access::{Caller, Role};
 use crate::alerts::link::Links;
@@ -29,10 +30,6 @@ const STREAM: &str = "/v1/stream";
 pub const SESSION_COOKIE: &str = "reconciled_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Requests of one token at once, and how long each takes to be allowed again.
-const BURST: u32 = 100;
-const REFILL: Duration = Duration::from_millis(20);
-
 /// How often unknown tokens are logged.
 const LOG_EVERY: Duration = Duration::from_secs(3600);
 
@@ -42,27 +39,13 @@ pub struct Token {
     role: Role,
     /// Of the token, so that comparing takes equally long whatever was sent.
     digest: Vec<u8>,
-    /// What is left of the burst is spent until then, in monotonic time.
-    spent_until: Mutex<Duration>,
+    allowance: Mutex<Allowance>,
 }
 
 impl Token {
     /// A caller who shows `text` has this role.
     pub fn new(role: Role, text: &Secret<String>) -> Token {
-        Token { role, digest: hashed(text.expose()), spent_until: Mutex::default() }
-    }
-
-    /// Counts a request. The error is how long the next one must wait.
-    fn spend(&self, now: Duration) -> Result<(), Duration> {
-        let mut spent_until = self.spent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = (*spent_until).max(now) + REFILL;
-        match next.checked_sub(now + REFILL * BURST) {
-            Some(over) if over > Duration::ZERO => Err(over),
-            _ => {
-                *spent_until = next;
-                Ok(())
-            }
-        }
+        Token { role, digest: hashed(text.expose()), allowance: Mutex::default() }
     }
 }
 
@@ -154,8 +137,9 @@ impl Gate {
         }
         if shown.is_none() && head.method == Method::GET && head.uri.path() == STREAM {
             let cookie = session_cookie(&head.headers);
-            let session = self.sessions.as_ref().zip(cookie).and_then(|(all, cookie)| all.find(cookie, now));
-            if let Some(session) = session {
+            if let Some((all, cookie)) = self.sessions.as_ref().zip(cookie)
+                && let Some(session) = all.admit(cookie, now).map_err(too_many)?
+            {
                 return Ok(session.caller);
             }
         }
@@ -170,10 +154,8 @@ impl Gate {
             let remedy = "send one of [control.tcp.tokens] as: Authorization: Bearer TOKEN";
             return Err(Problem::new(Cause::Unauthenticated, "no known token was sent", remedy));
         };
-        token.spend(now).map_err(|wait| {
-            let detail = format!("more than {BURST} requests at once; try again in {} ms", wait.as_millis());
-            Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
-        })?;
+        let mut allowance = token.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        allowance.spend(now).map_err(too_many)?;
         Ok(Caller::of_token(token.role))
     }
 
@@ -219,6 +201,12 @@ impl Gate {
         };
         self.hosts.iter().any(|known| known == name)
     }
+}
+
+/// The refusal of a token or a session that has sent too many requests.
+pub fn too_many(wait: Duration) -> Problem {
+    let detail = format!("more than {BURST} requests at once; try again in {} ms", wait.as_millis());
+    Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
 }
 
 /// The cookie of a session, if exactly one is sent.
@@ -335,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_session_reads_the_stream_and_nothing_else_of_the_api() {
-        let sessions = Arc::new(Sessions::at("127.0.0.1:8490".parse().unwrap()));
+        let sessions = Arc::new(Sessions::at("http://127.0.0.1:8490"));
         let alice = Caller { uid: Some(1000), ..Caller::default() };
         let link = sessions.link(&alice, Role::Read, Duration::ZERO).unwrap();
         let cookie = sessions.open(&link, Duration::ZERO).unwrap().unwrap();

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-pub use super::gate::{Gate, SESSION_COOKIE, Token, session_cookie};
+pub use super::gate::{Gate, SESSION_COOKIE, Token, session_cookie, too_many};
 use super::link;
 use super::places::{Place, Places};
 use super::problem::{Cause, Problem};

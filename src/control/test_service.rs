@@ -342,12 +342,12 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         reconcile: Reconcile::new(store.clone(), clock.clone(), Arc::clone(&pace), Arc::clone(&routes), 1),
         board: Board::new(clock),
         today: Arc::default(),
-        sessions: Some(Arc::new(Sessions::at("127.0.0.1:8490".parse().unwrap()))),
+        sessions: Some(Arc::new(Sessions::at("http://127.0.0.1:8490"))),
         pace,
         routes,
         rooms: Arc::new(move || Arc::clone(&rooms)),
         process: Arc::new(fixture),
-        read_table: |_| Err("tables are read elsewhere".to_owned()),
+        read_table: |_, _| Err("tables are read elsewhere".to_owned()),
         expected_revision: None,
     };
     (service, store)
