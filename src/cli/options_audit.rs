@@ -35,11 +35,11 @@ pub enum AuditCommand {
     /// [`messages::AuditVerify`]
     #[command(about = messages::AuditVerify::SPEC.help, after_help = "\
 Reads the whole journal: each entry carries the hash of the one before, so an
-entry that was changed, removed or added breaks the link. The first problem
-names the first broken link, and the exit code is 65. If the daemon is stopped,
-the command opens the store, which repairs what a crash may have left. The
-number and the hash of the last entry are printed: journals that end with the
-same two are the same.
+entry that was changed, removed or added breaks the link. Broken links are named
+in their order, and the exit code is then 65. If the daemon is stopped, the
+command opens the store, which repairs what a crash may have left. The number
+and the hash of the last entry are printed: journals that end with the same two
+are the same.
 
 Examples:
   reconciled audit verify

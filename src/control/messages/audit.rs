@@ -40,7 +40,7 @@ pub struct AuditVerified {
     pub digest: String,
     /// How many problems there are.
     pub problem_count: u64,
-    /// The first hundred of them in words, in the order of the journal: the first one names the first broken link.
+    /// The first hundred of them, in words. Broken links are in the order of the journal.
     pub problems: Vec<String>,
 }
 
