@@ -27,13 +27,9 @@ fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreErr
     let mut report = CheckReport::default();
     let compared = check::check_at_work(engine, &mut report);
     let of_index = report.problems.first().cloned();
-    let checked =
-        compared.and_then(|()| check::check_journal_at_work(engine, &mut report)).and_then(|()| {
-            engine
-                .shared
-                .get()
-                .map_or(Ok(()), |database| postgres::check_rows(engine, database, &mut report))
-        });
+    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report)).and_then(|()| {
+        engine.shared.get().map_or(Ok(()), |database| postgres::check_rows(engine, database, &mut report))
+    });
     engine.meter.end();
     checked?;
     if report.is_clean() {

@@ -262,12 +262,8 @@ impl Inner {
         let sent_at = self.now();
         let (millis, zero) = (self.term.millis(), ChainHash::default());
         let zero = zero.as_slice();
-        let parameters: [Parameter<'_>; 4] = [
-            (&NAME, Type::TEXT),
-            (&self.owner, Type::TEXT),
-            (&millis, Type::FLOAT8),
-            (&zero, Type::BYTEA),
-        ];
+        let parameters: [Parameter<'_>; 4] =
+            [(&NAME, Type::TEXT), (&self.owner, Type::TEXT), (&millis, Type::FLOAT8), (&zero, Type::BYTEA)];
         let rows = self.query(TAKE, &parameters).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let end = link(row.get(1), row.get(2))?;
@@ -368,13 +364,7 @@ impl Inner {
     }
 
     /// False: the lease has another fence or the facts have another end.
-    async fn try_append(
-        &self,
-        fence: i64,
-        old: Link,
-        new: Link,
-        entries: &[Entry],
-    ) -> Result<bool, Trouble> {
+    async fn try_append(&self, fence: i64, old: Link, new: Link, entries: &[Entry]) -> Result<bool, Trouble> {
         let sent_at = self.now();
         let millis = self.term.millis();
         let (old_sequence, new_sequence) = (signed(old.sequence), signed(new.sequence));

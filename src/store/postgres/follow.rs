@@ -28,7 +28,11 @@ use crate::store::types::{OpenError, Opening, Options, StoreError};
 pub(super) const PAGE: u32 = 500;
 
 /// Opens a shared store: waits for the lease if the options say so, and fails otherwise. Blocks.
-pub(crate) fn open(options: &Options, shared: &Shared, now: Timestamp) -> Result<(Engine, Opening), OpenError> {
+pub(crate) fn open(
+    options: &Options,
+    shared: &Shared,
+    now: Timestamp,
+) -> Result<(Engine, Opening), OpenError> {
     let mut copy = Replica::open(options, now)?;
     let owner = identity(&Place::of(options), copy.end().sequence)?;
     let database = Database::new(shared, owner).map_err(OpenError::Database)?;
@@ -241,15 +245,17 @@ impl Replica<'_> {
         let folder = self.engine.folder.join("journal");
         let mut found = None;
         // Stops as soon as it is found.
-        let _ = reading::read(&written, &folder, reading::From::Start, true, &mut |entry, position| {
-            match entry.sequence == sequence {
+        let _ =
+            reading::read(&written, &folder, reading::From::Start, true, &mut |entry, position| match entry
+                .sequence
+                == sequence
+            {
                 true => {
                     found = Some(Link::of(position));
                     Err(StoreError::Stopping)
                 }
                 false => Ok(()),
-            }
-        });
+            });
         found
     }
 

@@ -122,14 +122,10 @@ mod tests {
     }
 
     fn asked() -> impl Strategy<Value = Vec<Asked>> {
-        let one = (0usize..3, 0u64..400_000, 0u64..40_000, 0u64..40_000).prop_map(
-            |(host, sent, there, back)| Asked {
-                host,
-                sent,
-                done: sent + there,
-                heard: sent + there + back,
-            },
-        );
+        let one =
+            (0usize..3, 0u64..400_000, 0u64..40_000, 0u64..40_000).prop_map(|(host, sent, there, back)| {
+                Asked { host, sent, done: sent + there, heard: sent + there + back }
+            });
         proptest::collection::vec(one, 1..60)
     }
 
