@@ -54,6 +54,10 @@ mod notifications_month;
 mod notifications_sender;
 mod openapi;
 mod packages;
+mod postgres_process;
+#[path = "../../src/store/tests/server.rs"]
+mod postgres_server;
+mod postgres_sql;
 mod power;
 mod process;
 mod provider_reports;
