@@ -297,11 +297,18 @@ async fn without_its_database_a_host_stops_and_goes_on_when_it_is_back() {
     a.restart();
     a.says("standby: the database does not answer").await;
     assert!(a.told.lock().unwrap().iter().any(|line| line == "WATCHDOG=1"), "it is alive");
-    // From frozen to gone, and back.
-    fleet.server.stop();
-    fleet.server.start();
+    fleet.server.thaw();
     drop(a.works().await);
     all_declines_told(&fleet.host, &ids(&[one])).await;
+
+    fleet.server.stop();
+    assert_eq!(a.ended().await.code(), Some(74), "{}", a.log());
+    a.restart();
+    a.says("standby: the database does not answer").await;
+    fleet.server.start();
+    let client = a.works().await;
+    let report = client.ask(StoreCheck {}).await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.problems);
     a.signal("TERM");
     assert_eq!(a.ended().await.code(), Some(0), "{}", a.log());
 }
