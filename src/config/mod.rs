@@ -265,6 +265,7 @@ fn read(
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
+    let store = store.resolve(&loader, &mut findings);
     let control = section_of::<ControlSection>(&mut table, "control", &mut findings);
     let control = control.resolve(&surroundings.users, &loader, &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
