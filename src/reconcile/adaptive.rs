@@ -12,13 +12,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Account, Reconcile};
-use crate::payments::adaptive::{Adaptive, AnsweredPoll, End};
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, End, Ledger, Overview, Terms};
 use crate::payments::lifecycle::{Lifecycle, Phase};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Record, Trouble};
 use crate::payments::schedule::{Policy, state_began};
-use crate::store::{Commit, Filter, StoreError};
+use crate::store::{Commit, Filter, Store, StoreError};
 use crate::time::{between, later};
 
 /// What is learnt is stored this often at most. A crash loses as much.
@@ -91,12 +91,7 @@ impl Reconcile {
         let known = self.learning().remove(&account.name).map(|learning| learning.adaptive);
         let known = match known {
             Some(known) => Some(known),
-            None => {
-                let stored = self.store.recall(&name(&account.name)).await?;
-                stored
-                    .and_then(|text| serde_json::from_str::<Adaptive>(&text).ok())
-                    .filter(Adaptive::is_sound)
-            }
+            None => stored(&self.store, account).await?,
         };
         let mut adaptive = match known {
             Some(mut known) => {
@@ -109,6 +104,26 @@ impl Reconcile {
         replan(&mut adaptive, account, now);
         self.learning().insert(account.name.clone(), Learning { adaptive, stored_at: now });
         Ok(())
+    }
+
+    /// What an account has learnt and plans; none if it is not polled by learnt ages.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn overview(&self, account: &Account) -> Result<Option<Overview>, StoreError> {
+        // In the daemon, the account's loop has begun with it.
+        if !self.learning().contains_key(&account.name) {
+            self.start_learning(account).await?;
+        }
+        let learning = self.learning();
+        Ok(learning
+            .get(&account.name)
+            .map(|learning| learning.adaptive.overview(|kind| terms(account, kind))))
+    }
+
+    /// The ledger of an account that is polled by learnt ages.
+    pub fn ledger(&self, account: &AccountName) -> Option<Ledger> {
+        self.learning().get(account).map(|learning| learning.adaptive.ledger())
     }
 
     /// Learns from objects that have ended.
@@ -261,10 +276,43 @@ impl Reconcile {
     }
 }
 
-fn replan(adaptive: &mut Adaptive, account: &Account, now: Timestamp) {
-    let terms = |kind: &Kind| {
-        let policy = account.policies.get(kind).cloned().unwrap_or_default();
-        policy.learning.unwrap_or_default().terms(policy.interval)
+/// What accounts that are polled by learnt ages had learnt when it was last stored, and plan now: the `most` accounts
+/// with the most ends, by name.
+///
+/// # Errors
+/// The store's.
+pub async fn stored_overviews(
+    store: &Store,
+    accounts: &[Arc<Account>],
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<(AccountName, Overview)>, StoreError> {
+    let mut known = Vec::new();
+    for account in accounts.iter().filter(|account| learning_kinds(account).next().is_some()) {
+        if let Some(adaptive) = stored(store, account).await? {
+            known.push((account, adaptive));
+        }
+        known.sort_by_key(|(_, adaptive)| std::cmp::Reverse(adaptive.ledger().ends));
+        known.truncate(most);
+    }
+    known.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    let overview = |(account, mut adaptive): (&Arc<Account>, Adaptive)| {
+        replan(&mut adaptive, account, now);
+        (account.name.clone(), adaptive.overview(|kind| terms(account, kind)))
     };
-    adaptive.replan(terms, spend(account), true, now);
+    Ok(known.into_iter().map(overview).collect())
+}
+
+async fn stored(store: &Store, account: &Account) -> Result<Option<Adaptive>, StoreError> {
+    let text = store.recall(&name(&account.name)).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).filter(Adaptive::is_sound))
+}
+
+fn terms(account: &Account, kind: &Kind) -> Terms {
+    let policy = account.policies.get(kind).cloned().unwrap_or_default();
+    policy.learning.unwrap_or_default().terms(policy.interval)
+}
+
+fn replan(adaptive: &mut Adaptive, account: &Account, now: Timestamp) {
+    adaptive.replan(|kind| terms(account, kind), spend(account), true, now);
 }

@@ -31,7 +31,7 @@ const REPLAN_SHARE: f64 = 0.05;
 const REPLAN_ENDS: f64 = 50.0;
 /// or after this time.
 const REPLAN_AFTER: Duration = Duration::from_secs(3600);
-/// An end of a kind counts half after this many ends of all kinds.
+/// An end of a kind, and a request in the ledger's totals, counts half after this many ends of all kinds.
 const SHARE_HALF_LIFE: f64 = 700.0;
 /// Polls this late on average are no sign of an exhausted quota, in seconds.
 const LATE_S: f64 = 30.0;
@@ -108,7 +108,7 @@ pub struct Adaptive {
     balance: f64,
     /// What a request costs, in seconds of not knowing.
     price_s: f64,
-    /// Requests sent, those that the interval would have sent, and ends seen.
+    /// Requests sent, those that the interval would have sent, and ends seen; recent ones count more.
     sent: f64,
     fixed: f64,
     ends: f64,
@@ -155,7 +155,7 @@ impl Adaptive {
 
     /// Forgets what was sent and what the interval would have sent.
     pub fn reset_balance(&mut self) {
-        (self.balance, self.sent, self.fixed) = (0.0, 0.0, 0.0);
+        (self.balance, self.sent, self.fixed, self.ends) = (0.0, 0.0, 0.0, 0.0);
     }
 
     /// Uses a known hazard for a kind instead of the learnt one: for replays of a past, as the best that can be learnt.
@@ -223,6 +223,9 @@ impl Adaptive {
 
     fn weigh(&mut self, kind: &Kind, state: &str) {
         let keep = (-1.0 / SHARE_HALF_LIFE).exp2();
+        for total in [&mut self.sent, &mut self.fixed, &mut self.ends] {
+            *total *= keep;
+        }
         for (known, states) in &mut self.learnt {
             for (name, learnt) in states {
                 learnt.weight *= keep;
@@ -346,5 +349,8 @@ impl Learnt {
     }
 }
 
+mod overview;
 #[cfg(test)]
 mod tests;
+
+pub use overview::{AgeRange, Curve, Ledger, Overview};

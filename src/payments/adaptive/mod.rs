@@ -10,6 +10,6 @@ pub mod hazard;
 pub mod plan;
 mod price;
 
-pub use account::{Adaptive, AnsweredPoll, End, Terms};
+pub use account::{Adaptive, AgeRange, AnsweredPoll, Curve, End, Ledger, Overview, Terms};
 pub use hazard::{Learner, Piece};
 pub use plan::{Cost, Plan, Plans, Terrain};
