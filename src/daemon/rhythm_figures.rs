@@ -6,19 +6,21 @@
 use std::sync::Arc;
 
 use crate::apis::Account;
-use crate::clock::SharedClock;
 use crate::reconcile::stored_overviews;
 use crate::reports::Rhythms;
-use crate::store::Store;
+
+use super::rooms::Foundation;
 
 /// The page shows at most this many accounts.
 const ACCOUNTS: usize = 20;
 
 /// What these accounts have learnt, as it was last stored.
-pub(super) fn rhythms(store: Store, clock: SharedClock, accounts: Vec<Arc<Account>>) -> Rhythms {
+pub(super) fn rhythms(foundation: &Foundation, accounts: Vec<Arc<Account>>) -> Rhythms {
+    let Foundation { store, clock, pace, .. } = foundation.clone();
     let accounts: Arc<[Arc<Account>]> = accounts.into();
     Rhythms::new(move || {
-        let (store, clock, accounts) = (store.clone(), clock.clone(), Arc::clone(&accounts));
-        Box::pin(async move { stored_overviews(&store, &accounts, ACCOUNTS, clock.now()).await })
+        let (store, pace, accounts) = (store.clone(), Arc::clone(&pace), Arc::clone(&accounts));
+        let now = clock.now();
+        Box::pin(async move { stored_overviews(&store, &pace, &accounts, ACCOUNTS, now).await })
     })
 }

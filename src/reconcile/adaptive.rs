@@ -5,19 +5,20 @@
 //! What is learnt decides only when to poll. If it is missing or unreadable, it is learnt again from the objects that
 //! have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Account, Reconcile};
-use crate::payments::adaptive::{Adaptive, AnsweredPoll, End, Ledger, Overview, Terms};
+use crate::apis::pace::Pace;
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, Budget, End, Ledger, Overview, Terms};
 use crate::payments::lifecycle::{Lifecycle, Phase};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Record, Trouble};
-use crate::payments::schedule::{Policy, state_began};
+use crate::payments::schedule::{Learning as Learns, Policy, state_began};
 use crate::store::{Commit, Filter, Store, StoreError};
 use crate::time::{between, later};
 
@@ -62,12 +63,15 @@ fn learning_kinds(account: &Account) -> impl Iterator<Item = (&Kind, &Policy)> {
     account.policies.iter().filter(|(_, policy)| policy.learning.is_some())
 }
 
-/// How a kind is learnt: its requests for each of the interval's, by all kinds of the account alike.
-fn spend(account: &Account) -> f64 {
-    let percent = learning_kinds(account)
-        .filter_map(|(_, policy)| policy.learning)
-        .map(|learning| learning.spend_percent);
-    f64::from(percent.max().unwrap_or(100)) / 100.0
+/// What an account may send.
+fn budget(account: &Account, pace: &Pace) -> Budget {
+    let spend =
+        learning_kinds(account).filter_map(|(_, policy)| policy.learning).map(|learning| learning.spend);
+    let operations: BTreeSet<&str> =
+        learning_kinds(account).filter_map(|(kind, _)| account.api.operation(kind)).collect();
+    let quotas = operations.into_iter().filter_map(|operation| pace.quota(&account.name, operation));
+    let quota_per_s = quotas.map(|quota| 1.0 / quota.per.as_secs_f64()).sum();
+    spend.max().unwrap_or(Learns::default().spend).budget(quota_per_s)
 }
 
 impl Reconcile {
@@ -101,7 +105,7 @@ impl Reconcile {
             None => self.learn_again(account, Adaptive::new(states)).await?,
         };
         let now = self.clock.now();
-        replan(&mut adaptive, account, now);
+        replan(&mut adaptive, account, &self.pace, now);
         self.learning().insert(account.name.clone(), Learning { adaptive, stored_at: now });
         Ok(())
     }
@@ -128,8 +132,7 @@ impl Reconcile {
 
     /// Learns from objects that have ended.
     async fn learn_again(&self, account: &Account, mut adaptive: Adaptive) -> Result<Adaptive, StoreError> {
-        for (kind, policy) in learning_kinds(account) {
-            let Some(learning) = policy.learning else { continue };
+        for (kind, _) in learning_kinds(account) {
             let Some(state) = account.api.lifecycle(kind).and_then(first_state) else { continue };
             let filter = Filter {
                 account: Some(account.name.clone()),
@@ -148,7 +151,7 @@ impl Reconcile {
                     ended: Some(End::At(age)),
                     late: Duration::ZERO,
                 };
-                adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), 1.0);
+                adaptive.polled(kind, state, &poll, &terms(account, kind));
             }
         }
         adaptive.reset_balance();
@@ -179,10 +182,8 @@ impl Reconcile {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let kind = &before.object.kind;
-        let Some(policy) = account.policies.get(kind) else { return Ok(()) };
-        let (Some(learning), Some(lifecycle)) = (policy.learning, account.api.lifecycle(kind)) else {
-            return Ok(());
-        };
+        let learns = account.policies.get(kind).is_some_and(|policy| policy.learning.is_some());
+        let Some(lifecycle) = account.api.lifecycle(kind).filter(|_| learns) else { return Ok(()) };
         if before.phase() != Phase::Moving || before.quarantine.is_some() {
             return Ok(());
         }
@@ -205,9 +206,9 @@ impl Reconcile {
         let to_store = {
             let mut all = self.learning();
             let Some(known) = all.get_mut(&account.name) else { return Ok(()) };
-            known.adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), spend(account));
+            known.adaptive.polled(kind, state, &poll, &terms(account, kind));
             if known.adaptive.is_stale(now) {
-                replan(&mut known.adaptive, account, now);
+                replan(&mut known.adaptive, account, &self.pace, now);
             }
             let is_old = between(known.stored_at, now) >= STORED_EVERY || known.stored_at > now;
             is_old.then(|| {
@@ -283,6 +284,7 @@ impl Reconcile {
 /// The store's.
 pub async fn stored_overviews(
     store: &Store,
+    pace: &Pace,
     accounts: &[Arc<Account>],
     most: usize,
     now: Timestamp,
@@ -297,7 +299,7 @@ pub async fn stored_overviews(
     }
     known.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     let overview = |(account, mut adaptive): (&Arc<Account>, Adaptive)| {
-        replan(&mut adaptive, account, now);
+        replan(&mut adaptive, account, pace, now);
         (account.name.clone(), adaptive.overview(|kind| terms(account, kind)))
     };
     Ok(known.into_iter().map(overview).collect())
@@ -309,10 +311,12 @@ async fn stored(store: &Store, account: &Account) -> Result<Option<Adaptive>, St
 }
 
 fn terms(account: &Account, kind: &Kind) -> Terms {
-    let policy = account.policies.get(kind).cloned().unwrap_or_default();
-    policy.learning.unwrap_or_default().terms(policy.interval)
+    let policy = account.policies.get(kind);
+    let learning = policy.and_then(|policy| policy.learning).unwrap_or_default();
+    let interval = policy.map_or_else(|| Policy::default().interval, |policy| policy.interval);
+    learning.terms(interval, account.api.operation(kind).unwrap_or_default())
 }
 
-fn replan(adaptive: &mut Adaptive, account: &Account, now: Timestamp) {
-    adaptive.replan(|kind| terms(account, kind), spend(account), true, now);
+fn replan(adaptive: &mut Adaptive, account: &Account, pace: &Pace, now: Timestamp) {
+    adaptive.replan(|kind| terms(account, kind), budget(account, pace), true, now);
 }

@@ -56,6 +56,8 @@ pub struct Plan {
     next_ms: Vec<(u32, u32)>,
     shortest: Duration,
     longest: Duration,
+    /// All waits are this many thousandths of what they were planned.
+    stretch_permille: u32,
 }
 
 /// The plans of one kind, by moving state.
@@ -137,7 +139,7 @@ impl Terrain {
             (value_s[from], next[from], costs[from]) = best;
         }
         let next_ms = (0..last).map(|place| (ms(self.ages_s[place]), ms(self.ages_s[next[place]]))).collect();
-        (Plan { next_ms, shortest, longest }, costs[0])
+        (Plan { next_ms, shortest, longest, stretch_permille: 1000 }, costs[0])
     }
 
     /// How many polls a fixed interval would need for one object, its first at its making included.
@@ -173,8 +175,20 @@ fn ms(seconds: f64) -> u32 {
 }
 
 impl Plan {
+    /// The same plan, with waits that are longer by a factor.
+    #[must_use]
+    pub fn stretched(self, factor: f64) -> Plan {
+        let permille = Duration::try_from_secs_f64(factor).unwrap_or_default().as_millis();
+        Plan { stretch_permille: u32::try_from(permille).unwrap_or(u32::MAX).max(1000), ..self }
+    }
+
     /// How long to wait after a poll at this age.
     pub fn wait(&self, age: Duration) -> Duration {
+        self.unstretched(age).saturating_mul(self.stretch_permille) / 1000
+    }
+
+    /// The wait as it was planned.
+    pub(super) fn unstretched(&self, age: Duration) -> Duration {
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
         let after = self.next_ms.partition_point(|(from, _)| *from <= age_ms);
         let (Some((from, next)), Some((to, then))) =
@@ -191,7 +205,7 @@ impl Plan {
 
     /// The longest that it waits.
     pub fn longest(&self) -> Duration {
-        self.longest
+        self.longest.saturating_mul(self.stretch_permille) / 1000
     }
 }
 

@@ -196,14 +196,15 @@ fn whole(number: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payments::adaptive::{AnsweredPoll, End};
+    use crate::payments::adaptive::{AnsweredPoll, Budget, End};
     use jiff::Timestamp;
 
     #[test]
     fn ranges_show_where_objects_end_and_where_polls_are_planned() {
         let kind = Kind::new("charge").unwrap();
         let hour = Duration::from_secs(HOUR);
-        let terms = Terms { interval: hour, longest: hour * 21 / 20, shortest: Duration::from_secs(30) };
+        let (longest, shortest) = (hour * 21 / 20, Duration::from_secs(30));
+        let terms = Terms { interval: hour, longest, shortest, operation: "" };
         let mut adaptive = Adaptive::new([(kind.clone(), "Pending".to_owned(), hour * 24)]);
         for number in 0..400 {
             let poll = AnsweredPoll {
@@ -213,9 +214,9 @@ mod tests {
                 ended: Some(End::At(Duration::from_secs(300 + number % 290))),
                 late: Duration::ZERO,
             };
-            adaptive.polled(&kind, "Pending", &poll, &terms, 1.0);
+            adaptive.polled(&kind, "Pending", &poll, &terms);
         }
-        adaptive.replan(|_| terms, 1.0, true, Timestamp::UNIX_EPOCH);
+        adaptive.replan(|_| terms, Budget::Factor(1.0), true, Timestamp::UNIX_EPOCH);
         let overview = adaptive.overview(|_| terms);
         let [curve] = overview.curves.as_slice() else { panic!("{overview:?}") };
         assert_eq!((overview.ledger.ends, overview.ledger.requests), (330, 330), "older ones count less");
