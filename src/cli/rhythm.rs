@@ -85,3 +85,48 @@ fn length(seconds: u64) -> String {
     let whole = if seconds < 3_600 { seconds } else { seconds / 60 * 60 };
     format!("{:#}", SignedDuration::from_secs(i64::try_from(whole).unwrap_or(i64::MAX)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::screen::tests::written;
+    use super::*;
+    use crate::payments::adaptive::{AgeRange, Ledger, Overview};
+    use crate::payments::object::Kind;
+
+    #[test]
+    fn the_plot_has_a_bar_for_each_range_of_ages() {
+        let range = |from_s, to_s, ends_percent, polls| AgeRange {
+            from_s,
+            to_s,
+            ends_percent,
+            hazard_per_h: 1.5,
+            polls,
+        };
+        let curve = Curve {
+            kind: Kind::new("charge").unwrap(),
+            state: "Pending".to_owned(),
+            ends: 690,
+            interval_s: 3600,
+            ages: vec![range(0, 60, 25.0, 0), range(60, 300, 50.0, 2), range(300, 1200, 0.04, 12)],
+            polls_at_s: (1..=14).map(|number| number * 75).collect(),
+        };
+        let ledger = Ledger { ends: 690, requests: 6900, at_interval: 7245, balance: 12 };
+        let overview = Overview { ledger, price_s: 200, curves: vec![curve] };
+        let account = AccountRhythm { account: "shop".parse().unwrap(), overview };
+        let (out, _) = written(|screen| write(&account, screen).unwrap());
+        let expected = "\
+shop
+requests:        10.0 requests an end, 10.5 at the interval, balance +12
+worth:           a request is sent to know an end 3m 20s sooner
+
+charge in Pending, learnt from 690 ends
+AGE              ENDS OF 100                            ENDS/H  POLLS
+0 s to 1 min            25.0  ############                1.50      0
+1 min to 5 min          50.0  ########################    1.50      2
+5 min to 20 min          0.0                              1.50     12
+planned polls:   at 1m 15s, 2m 30s, 3m 45s, 5m, 6m 15s, 7m 30s, 8m 45s, 10m,
+                 11m 15s, 12m 30s, 13m 45s, 15m and 2 more
+";
+        assert_eq!(out, expected);
+    }
+}

@@ -244,9 +244,7 @@ impl Adaptive {
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let Some(planned_at) = self.planned_at else { return true };
         let is_old = between(planned_at, now) >= REPLAN_AFTER && self.news >= 1.0;
-        is_old
-            || self.news >= (self.ends * REPLAN_SHARE).clamp(1.0, REPLAN_ENDS)
-            || planned_at > now
+        is_old || self.news >= (self.ends * REPLAN_SHARE).clamp(1.0, REPLAN_ENDS) || planned_at > now
     }
 
     /// Makes all plans again, within a budget. The first poll of an object is planned like any other if `plans_first`,

@@ -23,6 +23,12 @@ const STEP_LEAST_S: f64 = 15.0;
 const STEP_MOST_SHARE: f64 = 1.0 / 16.0;
 /// nor than this, in seconds.
 const STEP_MOST_S: f64 = 240.0;
+/// Where the hazard is constant for more than this many of the longest waits,
+const LONG_PIECE: f64 = 8.0;
+/// steps of this share of the longest wait do.
+const STEP_LONG_SHARE: f64 = 1.0 / 4.0;
+/// Ages between which waits differ by less are not kept, in milliseconds.
+const SAME_WAIT_MS: u32 = 1000;
 /// Ages that a smaller share of objects reaches are not planned.
 const RARE: f64 = 1e-5;
 /// Beyond what is planned, at least one object in this time ends, in seconds: otherwise a plan would never end.
@@ -82,7 +88,11 @@ impl Terrain {
         for piece in curve {
             terrain.beyond_per_s = piece.per_s;
             let width_s = piece.to_s - piece.from_s;
-            let steps = (width_s / (piece.from_s * STEP_SHARE).clamp(STEP_LEAST_S, most_s)).ceil().max(1.0);
+            let step_s = match width_s > LONG_PIECE * longest_s {
+                true => longest_s * STEP_LONG_SHARE,
+                false => (piece.from_s * STEP_SHARE).clamp(STEP_LEAST_S, most_s),
+            };
+            let steps = (width_s / step_s).ceil().max(1.0);
             let step_s = width_s / steps;
             let survives = (-piece.per_s * step_s).exp();
             let lived_s = lived_s(piece.per_s, step_s);
@@ -139,6 +149,7 @@ impl Terrain {
             (value_s[from], next[from], costs[from]) = best;
         }
         let next_ms = (0..last).map(|place| (ms(self.ages_s[place]), ms(self.ages_s[next[place]]))).collect();
+        let next_ms = without_equal_waits(next_ms);
         (Plan { next_ms, shortest, longest, stretch_permille: 1000 }, costs[0])
     }
 
@@ -167,6 +178,17 @@ impl Terrain {
 fn lived_s(per_s: f64, time_s: f64) -> f64 {
     let ends = per_s * time_s;
     if ends < 1e-6 { time_s * (1.0 - ends / 2.0) } else { -(-ends).exp_m1() / per_s }
+}
+
+/// Leaves out ages with the same wait as the ages before and after: the plan is interpolated between the others.
+fn without_equal_waits(next_ms: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    let wait = |place: usize| next_ms[place].1 - next_ms[place].0;
+    let is_same = |one: usize, other: usize| wait(one).abs_diff(wait(other)) < SAME_WAIT_MS;
+    let Some(last) = next_ms.len().checked_sub(1) else { return next_ms };
+    let is_kept = |place: usize| {
+        place == 0 || place == last || !(is_same(place - 1, place) && is_same(place, place + 1))
+    };
+    (0..=last).filter(|place| is_kept(*place)).map(|place| next_ms[place]).collect()
 }
 
 fn ms(seconds: f64) -> u32 {
