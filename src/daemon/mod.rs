@@ -54,6 +54,7 @@ mod notifying;
 mod process;
 mod reload;
 mod reminders;
+mod rhythm_figures;
 mod rooms;
 mod run;
 mod spooling;

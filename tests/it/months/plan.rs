@@ -19,6 +19,8 @@ pub struct Plan {
     pub resting_h: u64,
     pub quarantine_h: u64,
     pub has_early_looks: bool,
+    /// The account that is polled by learnt ages, if any.
+    pub adaptive: Option<&'static str>,
     pub batches: Vec<Batch>,
     pub faults: Vec<Fault>,
     pub chat_failure_share: f64,
@@ -234,6 +236,11 @@ impl Plan {
             resting_h: random.between(2, 4),
             quarantine_h: random.between(2, 4),
             has_early_looks: random.below(2) == 0,
+            // Drawn separately, so that the rest of the world does not depend on it.
+            adaptive: *one_of(
+                &mut Random::for_matter(seed, "adaptive", 0),
+                &[None, None, None, None, Some(V2), Some(MWS)],
+            ),
             batches: Vec::new(),
             faults: Vec::new(),
             chat_failure_share: *one_of(&mut random, &[0.0, 0.1, 0.5]),
@@ -372,6 +379,7 @@ impl Plan {
         push(&|plan| plan.faults.clear());
         push(&|plan| plan.lives.clear());
         push(&|plan| plan.jumps.clear());
+        push(&|plan| plan.adaptive = None);
         for position in 0..self.batches.len() {
             push(&|plan| drop(plan.batches.remove(position)));
             let count = self.batches[position].objects.len();
@@ -422,6 +430,7 @@ impl Plan {
             + self.lives.len()
             + report_disks
             + self.jumps.len()
+            + usize::from(self.adaptive.is_some())
             + chat
             + self.alerting.as_ref().map_or(0, |alerting| 1 + alerting.acts.len())
     }

@@ -80,6 +80,11 @@ pub fn write_config(folder: &Path, plan: &Plan) -> std::io::Result<()> {
     let shown = folder.display();
     let (environment, prefix) = if plan.is_sandbox { ("sandbox", "SANDBOX") } else { ("live", "LIVE") };
     let early = if plan.has_early_looks { "first_polls = [\"1m\", \"5m\", \"15m\"]" } else { "" };
+    let poll = |account| match plan.adaptive {
+        Some(adaptive) if adaptive == account => "poll = { rhythm = \"adaptive\" }",
+        _ => "",
+    };
+    let (v2_poll, mws_poll) = (poll(V2), poll(MWS));
     let mut text = format!(
         r#"
 [store]
@@ -102,6 +107,7 @@ environment = "{environment}"
 public_key_id = "{prefix}-ASHOPKEY"
 private_key = "file:{keys}/{V2}.private-key.pem"
 endpoint = "http://127.0.0.1:9"
+{v2_poll}
 [[account]]
 name = "{MWS}"
 api = "amazon-pay-mws"
@@ -111,6 +117,7 @@ seller_id = "A2OLDSHOP"
 access_key_id = "AKIAOLDSHOP000000000"
 secret_key = "file:{keys}/{MWS}.secret-key"
 endpoint = "http://127.0.0.1:9"
+{mws_poll}
 "#,
         plan.zone, plan.resting_h, plan.quarantine_h
     );
