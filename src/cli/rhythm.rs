@@ -124,8 +124,8 @@ AGE              ENDS OF 100                            ENDS/H  POLLS
 0 s to 1 min            25.0  ############                1.50      0
 1 min to 5 min          50.0  ########################    1.50      2
 5 min to 20 min          0.0                              1.50     12
-planned polls:   at 1m 15s, 2m 30s, 3m 45s, 5m, 6m 15s, 7m 30s, 8m 45s, 10m,
-                 11m 15s, 12m 30s, 13m 45s, 15m and 2 more
+planned polls:   at 1m 15s, 2m 30s, 3m 45s, 5m, 6m 15s, 7m 30s, 8m 45s, 10m, 11m
+                 15s, 12m 30s, 13m 45s, 15m and 2 more
 ";
         assert_eq!(out, expected);
     }

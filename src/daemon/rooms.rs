@@ -109,7 +109,12 @@ impl Rooms {
         )
         .explained_by(meanings)
         .with_channels(channel_figures::channels(foundation.store.clone()))
-        .with_rhythms(rhythm_figures::rhythms(foundation, accounts.clone()));
+        .with_rhythms(rhythm_figures::rhythms(
+            foundation.store.clone(),
+            foundation.pace.clone(),
+            foundation.clock.clone(),
+            accounts.clone(),
+        ));
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());

@@ -1,6 +1,6 @@
 //! The answer about polling by learnt ages.
 //!
-//! Owns: of which accounts it tells. Must never know: how anything is learnt, sockets, terminals.
+//! Owns: which accounts it covers. Must never know: how anything is learnt, sockets, terminals.
 
 use crate::control::messages::{AccountRhythm, RhythmRequest};
 use crate::control::problem::{Cause, Problem};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::payments::adaptive::Overview;
 use crate::payments::object::AccountName;
 
-/// Of which account to show the rhythm.
+/// Whose rhythm to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RhythmRequest {
