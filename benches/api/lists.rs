@@ -63,12 +63,12 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
             return Err("nothing was polled meanwhile".into());
         }
         times.sort_unstable();
-        let ms = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e3;
+        let ms = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1e3;
         table.add(Row {
             what: format!("{name}, of {}, {READERS} readers, p99 in ms", host.size.objects),
-            measured: format!("p50 {:.1} ms, {:.0} a second", ms(0.5), times.len() as f64 / seconds),
+            measured: format!("p50 {:.1} ms, {:.0} a second", ms(50), times.len() as f64 / seconds),
             baseline: format!("{polls:.0} polls a second meanwhile"),
-            judged: ms(0.99),
+            judged: ms(99),
             goal: Goal::AtMost(GOAL_MS),
         });
     }
