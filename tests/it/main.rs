@@ -55,6 +55,7 @@ mod notifications_sender;
 mod openapi;
 mod packages;
 mod postgres_process;
+#[allow(dead_code, reason = "the tests of the store use the same file, and more of it")]
 #[path = "../../src/store/tests/server.rs"]
 mod postgres_server;
 mod postgres_sql;

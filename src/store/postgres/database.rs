@@ -140,6 +140,7 @@ impl Database {
     pub(super) fn take(&self) -> Result<Option<Link>, Trouble> {
         let taken = self.block_on(self.inner.take())?;
         if taken.is_some() {
+            self.abandon();
             let renewing = Arc::clone(&self.inner).keep_renewing();
             let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
             *locked(&self.renewals) = Some(runtime.spawn(renewing));

@@ -19,6 +19,7 @@ mod power;
 mod proxy;
 mod pulse;
 mod quiet;
+#[allow(unreachable_pub, reason = "the tests of whole processes use the same file")]
 mod server;
 mod shared;
 mod unpack;
