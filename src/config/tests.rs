@@ -72,6 +72,7 @@ fn every_key_appears_in_the_shipped_file() {
         "[log]",
         "[http]",
         "[heartbeat]\nurl = \"credential:x\"",
+        "[traces]\nurl = \"http://127.0.0.1:4318\"",
         "[spool]\nfolder = \"/x\"",
         "[control.tcp]\nlisten = \"127.0.0.1:1\"",
         "[polling]",

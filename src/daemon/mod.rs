@@ -343,7 +343,7 @@ impl Daemon {
             rooms,
             routes,
             today: Arc::default(),
-            sessions: fixed.tcp.as_ref().map(|tcp| Arc::new(Sessions::at(tcp.listen))),
+            sessions: fixed.tcp.as_ref().map(|tcp| Arc::new(Sessions::at(tcp.base_url()))),
             loops: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),

@@ -61,6 +61,22 @@ impl Store {
         self.blocking(move || Ok(check_both(&engine)?.0)).await
     }
 
+    /// Reads the whole journal and checks every link, while work continues. The report says nothing about the index.
+    ///
+    /// # Errors
+    /// When the process is about to stop.
+    pub async fn check_journal(&self) -> Result<CheckReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let _one_at_a_time = locked(&engine.checking);
+            let mut report = CheckReport::default();
+            let checked = check::check_journal_at_work(&engine, &mut report);
+            engine.meter.end();
+            checked.map(|()| report)
+        })
+        .await
+    }
+
     /// Like [`Store::check`], if a check is pending ([`crate::store::Opening::owes_check`]); none otherwise. Runs once
     /// per start, unless it is abandoned.
     ///

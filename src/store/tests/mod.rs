@@ -19,7 +19,6 @@ mod power;
 mod proxy;
 mod pulse;
 mod quiet;
-#[allow(unreachable_pub, reason = "the tests of whole processes use the same file")]
 mod server;
 mod shared;
 mod unpack;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A running server; stopped when dropped.
-pub struct Server {
+pub(crate) struct Server {
     folder: tempfile::TempDir,
     programs: PathBuf,
     user: Option<(u32, u32)>,
@@ -36,7 +36,7 @@ fn id(arguments: &[&str]) -> Option<u32> {
 
 impl Server {
     /// Starts a server. The error says what is missing on this machine.
-    pub fn new() -> Result<Server, String> {
+    pub(crate) fn new() -> Result<Server, String> {
         let programs = programs().ok_or("PostgreSQL (Debian's package postgresql) is not installed")?;
         // PostgreSQL refuses to run as root.
         let user = match id(&["-u"]) {
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// The server that tests share which run at the same time.
-    pub fn shared() -> Result<Arc<Server>, String> {
+    pub(crate) fn shared() -> Result<Arc<Server>, String> {
         static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
@@ -110,7 +110,7 @@ impl Server {
     }
 
     /// Starts it again after [`Server::stop`].
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         let own = self.own().display().to_string();
         let options = format!("-k {own} -p {} -c listen_addresses=127.0.0.1", self.port);
         let log = self.own().join("log");
@@ -122,14 +122,14 @@ impl Server {
     }
 
     /// Stops it at once, as a crash would.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let mut command = self.command("pg_ctl");
         // It may be stopped already.
         let _ = command.args(["-D", &self.data(), "-w", "-m", "immediate", "stop"]).output();
     }
 
     /// Restarts it with TLS. Certificate and key are PEM.
-    pub fn encrypt(&self, certificate: &str, key: &str) {
+    pub(crate) fn encrypt(&self, certificate: &str, key: &str) {
         let data = PathBuf::from(self.data());
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = data.join(name);
@@ -163,39 +163,39 @@ impl Server {
     }
 
     /// Stops all its processes in the middle of whatever they do. Clients stay connected and get no answer.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
     /// Ends [`Server::freeze`].
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 
     /// Creates a database.
-    pub fn create(&self, database: &str) {
+    pub(crate) fn create(&self, database: &str) {
         self.sql("postgres", &format!("CREATE DATABASE {database}"));
     }
 
     /// Carries out a statement, and returns its rows as text.
-    pub fn sql(&self, database: &str, statement: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let own = self.own().display().to_string();
         let mut command = self.command("psql");
         command.args(["-h", &own, "-p", &self.port.to_string(), "-U", "reconciled", "-X", "-q", "-A", "-t"]);
         self.run(command.args(["-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement])).trim().to_owned()
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// The address of a database.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         url(self.port, database)
     }
 }
 
 /// The address of a database behind a port of this machine.
-pub fn url(port: u16, database: &str) -> String {
+pub(crate) fn url(port: u16, database: &str) -> String {
     format!("postgresql://reconciled:hush@127.0.0.1:{port}/{database}?sslmode=disable")
 }
