@@ -46,6 +46,7 @@ mod fetching;
 mod health;
 mod heartbeat;
 mod jobs;
+mod leased;
 mod levels;
 mod loops;
 mod manager;
@@ -271,6 +272,7 @@ impl Daemon {
         if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
             shared.standing_by = Some(manager::standing_by(Arc::clone(&telling)));
         }
+        let is_shared = shared.is_some();
         let options = store::Options {
             meter,
             folder: config.store.folder.clone(),
@@ -284,6 +286,7 @@ impl Daemon {
             ..store::Options::default()
         };
         let (store, opening) = Store::open(options, since).await?;
+        let transport = if is_shared { leased::over(transport, &store) } else { transport };
         drop(telling.lock().unwrap_or_else(PoisonError::into_inner).take());
         for line in opening.remarks() {
             tracing::warn!("{line}");

@@ -34,7 +34,7 @@ pub async fn run(
     let daemon = tokio::select! {
         daemon = Daemon::start_with(config, outside, opened) => daemon?,
         // A standby has nothing to finish.
-        () = asked_to_stop(&mut requests) => return Ok(Ended::Stopped),
+        () = asked_to_stop_early(&mut requests) => return Ok(Ended::Stopped),
     };
     let mut fatal = daemon
         .fatal_heard
@@ -65,6 +65,23 @@ pub async fn run(
     tokio::select! {
         stopped = daemon.stop() => Ok(stopped.map_or_else(Ended::Broken, |()| Ended::Stopped)),
         () = asked_to_stop(&mut requests) => Ok(Ended::Hurried),
+    }
+}
+
+/// The same before the daemon works, which may take long on a host that stands by.
+async fn asked_to_stop_early(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
+    loop {
+        match requests.recv().await {
+            Some(Request::Stop) => return,
+            Some(Request::Reload) => {
+                manager::reloading();
+                let answer =
+                    "a host that does not work yet reads its configuration again only when it is restarted";
+                tracing::warn!("{answer}");
+                manager::ready(answer);
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 

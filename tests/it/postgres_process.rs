@@ -75,8 +75,16 @@ impl Fleet {
 
     /// Carries out a command of one member.
     async fn run(&self, name: &str, words: &[&str]) -> (i32, String) {
+        self.run_trusting("", name, words).await
+    }
+
+    /// The same with other root certificates than the system's.
+    async fn run_trusting(&self, roots: &str, name: &str, words: &[&str]) -> (i32, String) {
         let mut command = command(&self.host, name);
         command.args(words);
+        if !roots.is_empty() {
+            command.env("SSL_CERT_FILE", roots);
+        }
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         let texts = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap_or(-1), String::from_utf8(texts).unwrap())
@@ -335,4 +343,24 @@ async fn commands_work_on_the_shared_store_while_no_daemon_does() {
     b.signal("TERM");
     assert_eq!(b.ended().await.code(), Some(0), "{}", b.log());
     assert!(!b.log().contains("hush"), "the password is nowhere");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_used_and_an_unknown_certificate_refused() {
+    let Some(fleet) = Fleet::new().await else { return };
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let roots = fleet.host.write("roots.pem", &made.cert.pem());
+    fleet.server.encrypt(&made.cert.pem(), &made.signing_key.serialize_pem());
+    let url = fleet.host.path("store-url");
+    let encrypted = fleet.server.url("fleet").replace("127.0.0.1", "localhost").replace("disable", "require");
+    fs::remove_file(&url).unwrap();
+    amazon_pay_simulator::credentials::write_secret(&url, &encrypted).unwrap();
+    let one = fleet.decline(600_000);
+    let words = ["enrol", "--account", "shop", "--kind", "charge", "--id", one.id()];
+    let (code, text) = fleet.run("a", &words).await;
+    assert!(code == 69 && text.contains("certificate") && !text.contains("hush"), "{code} {text}");
+    let (code, text) = fleet.run_trusting(&roots, "a", &words).await;
+    assert!(code == 0, "{code} {text}");
+    let (code, text) = fleet.run_trusting(&roots, "b", &["list"]).await;
+    assert!(code == 0 && text.contains(one.id()), "{code} {text}");
 }

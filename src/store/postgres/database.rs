@@ -22,6 +22,7 @@ use tokio_postgres::{Config, Row};
 use super::Shared;
 use super::connection::{Connection, Parameter, Trouble};
 use super::lease::{Link, Outcome, Term, judge};
+use super::rows::{Found, entry, found, link, signed, unsigned};
 use super::schema;
 use crate::clock::SharedClock;
 use crate::store::journal::Original;
@@ -40,19 +41,6 @@ const RETURN: &str = include_str!("sql/return.sql");
 const LOOK: &str = include_str!("sql/look.sql");
 const READ: &str = include_str!("sql/read.sql");
 const APPEND: &str = include_str!("sql/append.sql");
-
-/// What the lease says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Who has it, or had it last; empty: it was returned.
-    pub(super) owner: String,
-    /// How often it was taken.
-    pub(super) fence: u64,
-    /// Where the facts end.
-    pub(super) end: Link,
-    /// Anybody may take it.
-    pub(super) is_over: bool,
-}
 
 /// See the module.
 pub(crate) struct Database {
@@ -140,6 +128,7 @@ impl Database {
     pub(super) fn take(&self) -> Result<Option<Link>, Trouble> {
         let taken = self.block_on(self.inner.take())?;
         if taken.is_some() {
+            self.abandon();
             let renewing = Arc::clone(&self.inner).keep_renewing();
             let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
             *locked(&self.renewals) = Some(runtime.spawn(renewing));
@@ -350,7 +339,7 @@ impl Inner {
             // Whether it was written is not known: the connection failed, or an earlier attempt is there.
             let outcome = self.look().await.map(|found| {
                 found.map_or(Outcome::FencedOut, |found| {
-                    judge(signed_back(fence), old, new, found.fence, found.end)
+                    judge(unsigned(fence), old, new, found.fence, found.end)
                 })
             });
             match outcome {
@@ -393,38 +382,4 @@ impl Inner {
         }
         Ok(added > 0)
     }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn signed_back(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
-fn link(sequence: i64, hash: &[u8]) -> Result<Link, Trouble> {
-    Ok(Link { sequence: signed_back(sequence), hash: chain_hash(hash)? })
-}
-
-fn chain_hash(bytes: &[u8]) -> Result<ChainHash, Trouble> {
-    bytes.try_into().map_err(|_| Trouble::permanent("a hash in the database does not have 32 bytes"))
-}
-
-fn found(row: &Row) -> Result<Found, Trouble> {
-    Ok(Found {
-        owner: row.get(0),
-        fence: signed_back(row.get(1)),
-        end: link(row.get(2), row.get(3))?,
-        is_over: row.get(4),
-    })
-}
-
-fn entry(row: &Row) -> Result<Entry, Trouble> {
-    Ok(Entry {
-        sequence: signed_back(row.get(0)),
-        group: signed_back(row.get(1)),
-        hash: chain_hash(row.get(2))?,
-        payload: row.get(3),
-    })
 }

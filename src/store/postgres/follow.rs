@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::database::{Database, Found};
+use super::database::Database;
 use super::lease::Link;
+use super::rows::Found;
 use super::{Shared, Standby};
 use crate::store::engine::Engine;
 use crate::store::journal::entry::Entry;

@@ -13,6 +13,7 @@
 //! | `connection` | one connection: a deadline for every call, `tls` |
 //! | `schema` | the tables and their versions |
 //! | `database` | take, renew and return the lease; append, read |
+//! | `rows` | rows as values |
 //! | `follow` | a copy follows the rows; opening a shared store; standing by |
 //! | `check` | the self-check of the rows |
 //! | `import` | the facts of a store of one host become rows |
@@ -24,6 +25,7 @@ mod database;
 mod follow;
 mod import;
 mod lease;
+mod rows;
 mod schema;
 mod tls;
 

@@ -19,6 +19,7 @@ mod power;
 mod proxy;
 mod pulse;
 mod quiet;
+#[allow(dead_code, reason = "the tests of whole processes use the rest")]
 mod server;
 mod shared;
 mod unpack;

@@ -128,6 +128,23 @@ impl Server {
         let _ = command.args(["-D", &self.data(), "-w", "-m", "immediate", "stop"]).output();
     }
 
+    /// Restarts it with TLS. Certificate and key are PEM.
+    pub(crate) fn encrypt(&self, certificate: &str, key: &str) {
+        let data = PathBuf::from(self.data());
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = self.user {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let settings = fs::read_to_string(data.join("postgresql.conf")).unwrap();
+        fs::write(data.join("postgresql.conf"), settings + "\nssl = on\n").unwrap();
+        self.stop();
+        self.start();
+    }
+
     /// The server and all processes that serve connections.
     fn processes(&self) -> Vec<String> {
         let file = fs::read_to_string(Path::new(&self.data()).join("postmaster.pid")).unwrap_or_default();
