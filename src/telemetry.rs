@@ -3,6 +3,8 @@
 //! Owns: the form of a log line, and that an event is one safe line, whatever it contains. Must never know:
 //! any room. Secrets and buyer data are kept out of all types that could be logged, not filtered here.
 
+pub mod traces;
+
 use std::fmt;
 use std::io::IsTerminal;
 

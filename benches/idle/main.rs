@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p reconciled-benches --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary built for
 //! the bench (or FILE) runs with a real configuration against `reconciled simulate` over HTTPS, with decline
-//! alerts and nightly reports configured. The measurement begins after the first round. The goal is meant for
+//! alerts, nightly reports and the dashboard configured. The measurement begins after the first round. The goal is meant for
 //! the release build: pass it as FILE, because the bench profile links less tightly and more of it is
 //! resident.
 
@@ -202,6 +202,7 @@ fn configuration(folder: &Path, base: &str) -> String {
     let shown = folder.display();
     format!(
         "[store]\nfolder = \"{shown}/store\"\n[control]\nsocket = \"{shown}/control.sock\"\n\
+         [control.tcp]\nlisten = \"127.0.0.1:0\"\n\
          [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"Europe/Berlin\"\n[poll]\ninterval = \"1h\"\n\
          [[account]]\nname = \"shop\"\napi = \"amazon-pay-v2\"\nregion = \"eu\"\nenvironment = \"live\"\n\
          public_key_id = \"LIVE-ASHOPKEY\"\nprivate_key = \"file:{shown}/shop.private-key.pem\"\n\

@@ -5,7 +5,6 @@
 //! Links and cookies are 256 random bits. The memory holds only their digests. A restart ends all sessions.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 
+use super::allowance::Allowance;
 use super::{Caller, Role};
 use crate::text::hex;
 
@@ -35,6 +35,7 @@ pub struct Session {
     /// What a form of this session must send.
     csrf: String,
     ends_at: Duration,
+    allowance: Allowance,
 }
 
 impl Session {
@@ -65,25 +66,30 @@ struct Known {
 
 /// All links and sessions of the process. Times are monotonic.
 pub struct Sessions {
-    address: SocketAddr,
+    base_url: String,
     known: Mutex<Known>,
 }
 
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Sessions").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("Sessions").field("base_url", &self.base_url).finish_non_exhaustive()
     }
 }
 
 impl Sessions {
-    /// None yet. `address` is where the dashboard is served.
-    pub fn at(address: SocketAddr) -> Sessions {
-        Sessions { address, known: Mutex::default() }
+    /// None yet. `base_url` is where browsers reach the dashboard, without a path.
+    pub fn at(base_url: impl Into<String>) -> Sessions {
+        Sessions { base_url: base_url.into(), known: Mutex::default() }
     }
 
-    /// Where the dashboard is served.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where browsers reach the dashboard, without a path.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Whether browsers reach it over TLS, so that no cookie may be sent without.
+    pub fn is_over_tls(&self) -> bool {
+        self.base_url.starts_with("https://")
     }
 
     /// A secret that opens one session for `caller`, who may do at most what `role` allows.
@@ -118,14 +124,23 @@ impl Sessions {
         if let Some(oldest) = oldest {
             known.sessions.remove(&oldest);
         }
-        known.sessions.insert(hashed(&cookie), Session { caller, csrf, ends_at: now + SESSION_LASTS });
+        known.sessions.insert(
+            hashed(&cookie),
+            Session { caller, csrf, ends_at: now + SESSION_LASTS, allowance: Allowance::default() },
+        );
         Ok(Some(cookie))
     }
 
-    /// The session of a cookie.
-    pub fn find(&self, cookie: &str, now: Duration) -> Option<Session> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.sessions.get(&hashed(cookie)).filter(|session| now < session.ends_at).cloned()
+    /// The session of a cookie. Counts a request of it.
+    ///
+    /// # Errors
+    /// How long the session must wait, when it has sent too many requests.
+    pub fn admit(&self, cookie: &str, now: Duration) -> Result<Option<Session>, Duration> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.sessions.get_mut(&hashed(cookie)).filter(|session| now < session.ends_at);
+        let Some(session) = found else { return Ok(None) };
+        session.allowance.spend(now)?;
+        Ok(Some(session.clone()))
     }
 
     /// Ends a session.
@@ -152,10 +167,15 @@ fn hashed(text: &str) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use super::super::allowance::BURST;
     use super::*;
 
     fn sessions() -> Sessions {
-        Sessions::at("127.0.0.1:8490".parse().unwrap())
+        Sessions::at("http://127.0.0.1:8490")
+    }
+
+    fn find(sessions: &Sessions, cookie: &str, now: Duration) -> Option<Session> {
+        sessions.admit(cookie, now).unwrap()
     }
 
     fn alice() -> Caller {
@@ -173,7 +193,7 @@ mod tests {
         let cookie = sessions.open(&link, almost).unwrap().unwrap();
         assert_ne!(cookie, link);
         assert_eq!(sessions.open(&link, almost), Ok(None), "a link is used once");
-        let session = sessions.find(&cookie, almost).unwrap();
+        let session = find(&sessions, &cookie, almost).unwrap();
         assert_eq!(session.caller, Caller { at_most: Some(Role::Read), ..alice() });
         let late = sessions.link(&alice(), Role::Read, NOW).unwrap();
         assert_eq!(sessions.open(&late, NOW + LINK_LASTS), Ok(None), "a link lasts a minute");
@@ -189,9 +209,11 @@ mod tests {
             || sessions.open(&sessions.link(&alice(), Role::Operate, NOW).unwrap(), NOW).unwrap().unwrap();
         let (one, other) = (open(), open());
         let almost = NOW + SESSION_LASTS - Duration::from_millis(1);
-        assert!(sessions.find(&one, almost).is_some() && sessions.find(&one, NOW + SESSION_LASTS).is_none());
+        assert!(
+            find(&sessions, &one, almost).is_some() && find(&sessions, &one, NOW + SESSION_LASTS).is_none()
+        );
         sessions.close(&one);
-        assert!(sessions.find(&one, NOW).is_none() && sessions.find(&other, NOW).is_some());
+        assert!(find(&sessions, &one, NOW).is_none() && find(&sessions, &other, NOW).is_some());
     }
 
     #[test]
@@ -199,7 +221,7 @@ mod tests {
         let sessions = sessions();
         let open = || {
             let cookie = sessions.open(&sessions.link(&alice(), Role::Operate, NOW).unwrap(), NOW).unwrap();
-            sessions.find(&cookie.unwrap(), NOW).unwrap()
+            find(&sessions, &cookie.unwrap(), NOW).unwrap()
         };
         let (one, other) = (open(), open());
         assert!(one.has_sent(one.csrf()) && !one.has_sent(other.csrf()) && !one.has_sent(""));
@@ -220,7 +242,7 @@ mod tests {
         };
         let cookies: Vec<String> = (100..400).map(open).collect();
         let now = NOW + Duration::from_secs(400);
-        assert!(sessions.find(&cookies[0], now).is_none() && sessions.find(&cookies[299], now).is_some());
+        assert!(find(&sessions, &cookies[0], now).is_none() && find(&sessions, &cookies[299], now).is_some());
     }
 
     #[test]
@@ -228,6 +250,20 @@ mod tests {
         let sessions = sessions();
         let limited = Caller { at_most: Some(Role::Read), ..alice() };
         let cookie = sessions.open(&sessions.link(&limited, Role::Operate, NOW).unwrap(), NOW).unwrap();
-        assert_eq!(sessions.find(&cookie.unwrap(), NOW).unwrap().caller.at_most, Some(Role::Read));
+        assert_eq!(find(&sessions, &cookie.unwrap(), NOW).unwrap().caller.at_most, Some(Role::Read));
+    }
+
+    #[test]
+    fn a_session_that_sends_too_many_requests_waits_and_another_does_not() {
+        let sessions = sessions();
+        let open =
+            || sessions.open(&sessions.link(&alice(), Role::Read, NOW).unwrap(), NOW).unwrap().unwrap();
+        let (one, other) = (open(), open());
+        for _ in 0..BURST {
+            assert!(find(&sessions, &one, NOW).is_some());
+        }
+        assert_eq!(sessions.admit(&one, NOW), Err(Duration::from_millis(20)));
+        assert!(find(&sessions, &other, NOW).is_some());
+        assert!(find(&sessions, &one, NOW + Duration::from_millis(20)).is_some());
     }
 }

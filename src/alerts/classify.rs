@@ -37,6 +37,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Delivered => "delivered",
+            Verdict::Retry { .. } => "retry",
+            Verdict::Denied { .. } => "denied",
+            Verdict::Refused { .. } => "refused",
+        }
+    }
+
     /// The same verdict with a word of the receiver's.
     #[must_use]
     pub fn quoting(self, word: Option<&str>) -> Verdict {

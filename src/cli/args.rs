@@ -14,6 +14,7 @@ use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
 use super::options_alerts::AlertsCommand;
+use super::options_audit::AuditArguments;
 use super::options_batch::BatchCommand;
 use super::options_dashboard::DashboardArguments;
 use super::options_events::EventsCommand;
@@ -240,7 +241,8 @@ within an hour share one entry, with their number. An enrolment names its first 
 Examples:
   reconciled audit --since 36h
   reconciled audit --object P02-1234567-1234567-C123456
-  reconciled audit --since 2026-01-15 --limit 0 --json")]
+  reconciled audit --since 2026-01-15 --limit 0 --json
+  reconciled audit verify")]
     Audit(AuditArguments),
     /// List, acknowledge, redeliver or test alerts, and explain who gets them.
     #[command(

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::exit::Ended;
-use super::options::AuditArguments;
+use super::options_audit::AuditArguments;
 use super::pages;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;

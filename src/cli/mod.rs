@@ -11,6 +11,7 @@ pub mod exit;
 mod file_forms;
 pub mod options;
 pub mod options_alerts;
+mod options_audit;
 mod options_batch;
 mod options_dashboard;
 pub mod options_events;
@@ -69,6 +70,7 @@ use clap::Parser;
 use self::args::{Arguments, Command};
 use self::connection::{Connection, Local};
 use self::exit::{Ended, Exit, Failed};
+use self::options_audit::{AuditArguments, AuditCommand};
 use self::options_events::EventsCommand;
 use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
@@ -142,6 +144,9 @@ pub async fn operate(
 ) -> Ended {
     if let Command::Store(command) = command {
         return store::store(command, local, clock, screen).await;
+    }
+    if let Command::Audit(AuditArguments { command: Some(AuditCommand::Verify(options)), .. }) = &command {
+        return store::verify_audit(options, local, clock, screen).await;
     }
     if let Command::Status(options) = command {
         return status::status(&options, local.socket(), clock, screen).await;

@@ -274,23 +274,6 @@ pub struct ReportArguments {
     pub date: Option<Date>,
 }
 
-/// `audit`
-#[derive(Debug, Args)]
-pub struct AuditArguments {
-    /// Only entries since this time, with its zone (2026-01-15T09:30:00Z), this day (UTC), or a span such as 36h.
-    #[arg(long, value_name = "TIME", value_parser = read_since)]
-    pub since: Option<Since>,
-    /// Only entries that name this object, batch, call or account.
-    #[arg(long, value_name = "ID")]
-    pub object: Option<String>,
-    /// The maximum number of rows; 0 means all.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
-    pub limit: usize,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// The beginning of a period that goes on until now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {

@@ -13,7 +13,7 @@ use super::options::{LogForm, RunArguments};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Surroundings};
 use crate::daemon::{self, Ended, Outside};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, traces};
 
 /// Runs the daemon.
 pub(super) fn run(path: &Path, arguments: RunArguments) -> ExitCode {
@@ -25,6 +25,10 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
     let config = config::load(path, &surroundings).map_err(|error| config_failed(&error))?;
     telemetry::start(log_format(&config, arguments.log), &config.log.filter)
         .map_err(|error| Failed::new(Exit::Config, error, "see log.filter in config.toml"))?;
+    if let Some(collector) = &config.traces {
+        traces::start(collector)
+            .map_err(|error| Failed::new(Exit::Config, error, "see [traces] in config.toml"))?;
+    }
     // Before there are other threads: taking the sockets changes the environment.
     let opened = ListenFd::from_env().take_unix_listener(0).map_err(|error| {
         let what = format!("what the service manager opened is not the socket of the operators: {error}");
@@ -40,6 +44,7 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
     });
     // Tasks that still hang are not awaited: everything important is on disk.
     runtime.shutdown_background();
+    traces::stop();
     match ended {
         Ok(Ended::Stopped | Ended::Hurried) => Ok(Exit::Ok),
         Ok(Ended::Broken(error)) => Err(Failed::new(Exit::Disk, format!("the store failed: {error}"), "")),

@@ -1,4 +1,4 @@
-//! `reconciled store check | backup | compact | restore | rebuild`
+//! `reconciled store check | backup | compact | restore | rebuild | import`
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::connection::{Action, Connection, Local};
 use super::exit::{Ended, Exit, Failed};
 use super::local::open_failed;
+use super::options_audit::AuditVerifyArguments;
 use super::options_store::{
     StoreBackupArguments, StoreCheckArguments, StoreCommand, StoreCompactArguments, StoreRebuildArguments,
     StoreRestoreArguments,
@@ -18,7 +19,8 @@ use crate::clock::SharedClock;
 use crate::control::audit::{Audit, Subject};
 use crate::control::client::Client;
 use crate::control::messages::{
-    BackupReport, BackupRequest, CheckReport, Compacted, StoreCheck, StoreCompact, StoreStats,
+    AuditVerified, AuditVerify, BackupReport, BackupRequest, CheckReport, Compacted, StoreCheck,
+    StoreCompact, StoreStats,
 };
 use crate::control::problem::Cause;
 use crate::store::{self, OpenError, Opening, Options, Store};
@@ -54,14 +56,48 @@ pub(super) async fn store(
             compacted(&done, &options, screen)
         }
         (StoreCommand::Compact(options), None) => work.compact(&options, screen).await,
-        (StoreCommand::Restore(_) | StoreCommand::Rebuild(_), Some(client)) => Err(Failed::new(
-            Exit::Unavailable,
-            format!("the daemon (pid {}) has the store open", client.greeting().pid),
-            "stop it first: systemctl stop reconciled",
-        )),
+        (StoreCommand::Restore(_) | StoreCommand::Rebuild(_) | StoreCommand::Import, Some(client)) => {
+            Err(Failed::new(
+                Exit::Unavailable,
+                format!("the daemon (pid {}) has the store open", client.greeting().pid),
+                "stop it first: systemctl stop reconciled",
+            ))
+        }
+        (StoreCommand::Import, None) => work.import(screen).await,
         (StoreCommand::Restore(options), None) => work.restore(options, screen).await,
         (StoreCommand::Rebuild(options), None) => work.rebuild(&options, screen).await,
     }
+}
+
+/// Carries out `audit verify`: it reads the same journal, in the same two ways.
+pub(super) async fn verify_audit(
+    options: &AuditVerifyArguments,
+    local: &dyn Local,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let verified = match Connection::daemon(local).await? {
+        Some(client) => {
+            let look = async || client.ask(StoreStats {}).await.ok()?.work;
+            let verified = watch(client.ask(AuditVerify {}), look, clock, screen).await??;
+            Connection::Daemon(client.clone()).say(Action::Read, screen)?;
+            verified
+        }
+        None => Work { options: local.store_options(), clock }.verify(screen).await?,
+    };
+    if options.json {
+        screen.json(&verified)?;
+    } else {
+        let entries = text::count(verified.entries, "journal entry");
+        screen.line(&format!("{entries}, the last is {} with hash {}", verified.last, verified.digest))?;
+        problems(&verified.problems, verified.problem_count, screen)?;
+    }
+    if verified.problem_count == 0 {
+        screen.note("every entry is linked to the one before")?;
+        return Ok(Exit::Ok);
+    }
+    screen.note("the audit trail is not whole: compare it with a backup")?;
+    Ok(Exit::Data)
 }
 
 async fn backup_by_daemon(
@@ -139,6 +175,15 @@ impl Work<'_> {
         closed.map(|()| exit).map_err(disk)
     }
 
+    async fn verify(&self, screen: &mut Screen<'_>) -> Result<AuditVerified, Failed> {
+        let (store, _) = self.open(screen).await?;
+        let report = self.watched(store.check_journal(), screen).await?;
+        let closed = store.close().await;
+        self.say("read", screen)?;
+        let report = report.map_err(disk)?;
+        closed.map(|()| report.into()).map_err(disk)
+    }
+
     async fn backup(&self, options: &StoreBackupArguments, screen: &mut Screen<'_>) -> Ended {
         let to = std::path::absolute(&options.to)?;
         let (store, _) = self.open(screen).await?;
@@ -203,6 +248,18 @@ impl Work<'_> {
         Ok(if is_whole { Exit::Ok } else { Exit::Data })
     }
 
+    async fn import(&self, screen: &mut Screen<'_>) -> Ended {
+        let importing = store::import(self.options.clone(), self.clock.now());
+        let imported = self.watched(importing, screen).await?.map_err(|error| open_failed(&error))?;
+        self.say("read", screen)?;
+        screen.line(&format!(
+            "{} added to the database, which has {} now",
+            text::count(imported.added, "journal entry"),
+            imported.last
+        ))?;
+        Ok(Exit::Ok)
+    }
+
     async fn rebuild(&self, options: &StoreRebuildArguments, screen: &mut Screen<'_>) -> Ended {
         let settings = Options { accept_loss: options.accept_loss, ..self.options.clone() };
         let rebuilding = store::rebuild(settings, self.clock.now());
@@ -261,13 +318,7 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
             text::count(report.alerts, "alert"),
             text::count(report.journal_entries, "journal entry")
         ))?;
-        for problem in &report.problems {
-            screen.toned(problem, Tone::Bad)?;
-        }
-        let unsaid = report.problem_count.saturating_sub(report.problems.len() as u64);
-        if unsaid > 0 {
-            screen.toned(&format!("and {unsaid} more"), Tone::Bad)?;
-        }
+        problems(&report.problems, report.problem_count, screen)?;
     }
     if report.is_clean() {
         screen.note("nothing is wrong")?;
@@ -278,6 +329,14 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
         text::count(report.problem_count, "problem")
     ))?;
     Ok(Exit::Disk)
+}
+
+fn problems(named: &[String], number: u64, screen: &mut Screen<'_>) -> io::Result<()> {
+    named.iter().try_for_each(|problem| screen.toned(problem, Tone::Bad))?;
+    match number.saturating_sub(named.len() as u64) {
+        0 => Ok(()),
+        more => screen.toned(&format!("and {more} more"), Tone::Bad),
+    }
 }
 
 fn compacted(done: &Compacted, options: &StoreCompactArguments, screen: &mut Screen<'_>) -> Ended {

@@ -17,6 +17,7 @@ use crate::payments::schedule::Policy;
 use crate::problem::Problem;
 use crate::reports;
 use crate::secret::{Secret, SecretLoader};
+use crate::telemetry::traces::Collector;
 
 mod account;
 mod control;
@@ -35,6 +36,7 @@ mod renamed;
 mod section;
 mod spool;
 mod store;
+mod traces;
 
 pub use account::AccountConfig;
 pub use control::ControlConfig;
@@ -55,6 +57,7 @@ use notifications::NotificationsSection;
 use poll::PollSection;
 use section::{optional, section_of, take_table};
 use spool::SpoolSection;
+use traces::TracesSection;
 
 /// The whole file, checked.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Where signs of life go, if anywhere.
     pub heartbeat: Option<HeartbeatConfig>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Collector>,
     /// Limits of polling as a whole.
     pub polling: PollingConfig,
     /// The accounts, in the file's order.
@@ -260,6 +265,7 @@ fn read(
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
+    let store = store.resolve(&loader, &mut findings);
     let control = section_of::<ControlSection>(&mut table, "control", &mut findings);
     let control = control.resolve(&surroundings.users, &loader, &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
@@ -267,6 +273,8 @@ fn read(
     let http = http.resolve(surroundings, &loader, &mut findings);
     let heartbeat = optional::<HeartbeatSection>(&mut table, "heartbeat", &mut findings);
     let heartbeat = heartbeat.and_then(|section| section.resolve(&loader, &mut findings));
+    let traces = optional::<TracesSection>(&mut table, "traces", &mut findings);
+    let traces = traces.map(|section| section.resolve(&mut findings));
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
     let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
@@ -295,7 +303,7 @@ fn read(
     let known = Known { accounts: &labels, object_kinds: &object_kinds };
     let rules = lists::rules(written, &targets, known, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]], [[route]] or [[events]]";
+        let remedy = "expected store, control, log, http, heartbeat, traces, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]], [[route]] or [[events]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -307,6 +315,7 @@ fn read(
             let receivers = events.0.iter().map(|receiver| receiver.target()).collect();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
             let alerts = alerts::AlertConfig {
+                links: control.tcp.as_ref().and_then(|tcp| tcp.links.clone()),
                 zone: reports.zone.clone(),
                 routes,
                 remarks,
@@ -321,6 +330,7 @@ fn read(
                 log,
                 http,
                 heartbeat,
+                traces,
                 polling,
                 accounts,
                 alerts,

@@ -16,8 +16,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 
 use super::problem::{Cause, Problem};
+use crate::access::allowance::{Allowance, BURST};
 use crate::access::sessions::Sessions;
 use crate::access::{Caller, Role};
+use crate::alerts::link::Links;
 use crate::secret::Secret;
 
 /// Paths that tell nothing but that the daemon is there, and need no token.
@@ -28,10 +30,6 @@ const STREAM: &str = "/v1/stream";
 pub const SESSION_COOKIE: &str = "reconciled_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Requests of one token at once, and how long each takes to be allowed again.
-const BURST: u32 = 100;
-const REFILL: Duration = Duration::from_millis(20);
-
 /// How often unknown tokens are logged.
 const LOG_EVERY: Duration = Duration::from_secs(3600);
 
@@ -41,27 +39,13 @@ pub struct Token {
     role: Role,
     /// Of the token, so that comparing takes equally long whatever was sent.
     digest: Vec<u8>,
-    /// What is left of the burst is spent until then, in monotonic time.
-    spent_until: Mutex<Duration>,
+    allowance: Mutex<Allowance>,
 }
 
 impl Token {
     /// A caller who shows `text` has this role.
     pub fn new(role: Role, text: &Secret<String>) -> Token {
-        Token { role, digest: hashed(text.expose()), spent_until: Mutex::default() }
-    }
-
-    /// Counts a request. The error is how long the next one must wait.
-    fn spend(&self, now: Duration) -> Result<(), Duration> {
-        let mut spent_until = self.spent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = (*spent_until).max(now) + REFILL;
-        match next.checked_sub(now + REFILL * BURST) {
-            Some(over) if over > Duration::ZERO => Err(over),
-            _ => {
-                *spent_until = next;
-                Ok(())
-            }
-        }
+        Token { role, digest: hashed(text.expose()), allowance: Mutex::default() }
     }
 }
 
@@ -77,6 +61,8 @@ pub struct Gate {
     tokens: Vec<Token>,
     unknown: Mutex<Unknown>,
     sessions: Option<Arc<Sessions>>,
+    /// What recognises the links of alerts, which need no token.
+    pub(super) links: Option<Links>,
 }
 
 /// Requests with an unknown token.
@@ -105,13 +91,19 @@ impl Gate {
     pub fn new(hosts: &[String], tokens: Vec<Token>) -> Gate {
         let own = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
         let hosts = own.into_iter().chain(hosts.iter().map(|host| host.to_lowercase())).collect();
-        Gate { hosts, tokens, unknown: Mutex::default(), sessions: None }
+        Gate { hosts, tokens, unknown: Mutex::default(), sessions: None, links: None }
     }
 
     /// The same, which also lets the sessions of the dashboard read the stream of events.
     #[must_use]
     pub fn with_sessions(self, sessions: Option<Arc<Sessions>>) -> Gate {
         Gate { sessions, ..self }
+    }
+
+    /// The same, open for the links of alerts.
+    #[must_use]
+    pub fn with_links(self, links: Option<Links>) -> Gate {
+        Gate { links, ..self }
     }
 
     /// Checks a request for a page. The dashboard itself checks who sends it.
@@ -145,8 +137,9 @@ impl Gate {
         }
         if shown.is_none() && head.method == Method::GET && head.uri.path() == STREAM {
             let cookie = session_cookie(&head.headers);
-            let session = self.sessions.as_ref().zip(cookie).and_then(|(all, cookie)| all.find(cookie, now));
-            if let Some(session) = session {
+            if let Some((all, cookie)) = self.sessions.as_ref().zip(cookie)
+                && let Some(session) = all.admit(cookie, now).map_err(too_many)?
+            {
                 return Ok(session.caller);
             }
         }
@@ -161,10 +154,8 @@ impl Gate {
             let remedy = "send one of [control.tcp.tokens] as: Authorization: Bearer TOKEN";
             return Err(Problem::new(Cause::Unauthenticated, "no known token was sent", remedy));
         };
-        token.spend(now).map_err(|wait| {
-            let detail = format!("more than {BURST} requests at once; try again in {} ms", wait.as_millis());
-            Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
-        })?;
+        let mut allowance = token.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        allowance.spend(now).map_err(too_many)?;
         Ok(Caller::of_token(token.role))
     }
 
@@ -175,15 +166,18 @@ impl Gate {
         }
     }
 
-    /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
-    fn is_meant(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let refused = |detail: &str| {
-            let remedy = "call it by a name in hosts under [control.tcp], and not from another site's page";
-            Err(Problem::new(Cause::Forbidden, detail, remedy))
-        };
-        if !text(headers, &HOST).is_some_and(|host| self.knows(host)) {
-            return refused("the Host header names another server");
+    /// Whether a request names this daemon.
+    pub(super) fn is_called_right(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match text(headers, &HOST).is_some_and(|host| self.knows(host)) {
+            true => Ok(()),
+            false => Err(misled("the Host header names another server")),
         }
+    }
+
+    /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
+    pub(super) fn is_meant(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        self.is_called_right(headers)?;
+        let refused = |detail| Err(misled(detail));
         let of_own_page = |origin: &str| {
             let (scheme, host) = origin.split_once("://").unwrap_or_default();
             matches!(scheme, "http" | "https") && self.knows(host)
@@ -209,6 +203,12 @@ impl Gate {
     }
 }
 
+/// The refusal of a token or a session that has sent too many requests.
+pub fn too_many(wait: Duration) -> Problem {
+    let detail = format!("more than {BURST} requests at once; try again in {} ms", wait.as_millis());
+    Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
+}
+
 /// The cookie of a session, if exactly one is sent.
 pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -216,6 +216,11 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     let mut values = pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value);
     let value = values.next()?;
     values.next().is_none().then_some(value)
+}
+
+fn misled(detail: &str) -> Problem {
+    let remedy = "call it by a name in hosts under [control.tcp], and not from another site's page";
+    Problem::new(Cause::Forbidden, detail, remedy)
 }
 
 /// A header that is sent once.
@@ -318,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_session_reads_the_stream_and_nothing_else_of_the_api() {
-        let sessions = Arc::new(Sessions::at("127.0.0.1:8490".parse().unwrap()));
+        let sessions = Arc::new(Sessions::at("http://127.0.0.1:8490"));
         let alice = Caller { uid: Some(1000), ..Caller::default() };
         let link = sessions.link(&alice, Role::Read, Duration::ZERO).unwrap();
         let cookie = sessions.open(&link, Duration::ZERO).unwrap().unwrap();

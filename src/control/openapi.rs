@@ -259,6 +259,14 @@ fn parameters(verb: &Described, schemas: &Schemas) -> Vec<Value> {
             }),
         );
     }
+    if let Some(query) = &verb.form.query {
+        let (fields, required) = schemas.fields(query);
+        found.extend(
+            fields.iter().map(|(name, schema)| {
+                parameter(name, "query", required.contains(name), without_null(schema))
+            }),
+        );
+    }
     let condition = |name: &str, description: &str| {
         parameter(name, "header", false, json!({ "type": "string", "description": description }))
     };

@@ -28,6 +28,7 @@ use super::problem::{Cause, Problem};
 use super::service::Service;
 use super::verbs::{Entry, Incoming, JSON, Method, OBJECT, Reply, TABLE, meant};
 use crate::access::{Caller, Role};
+use crate::telemetry::traces;
 
 /// How many bytes of a body that is too large are still read.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -136,7 +137,14 @@ async fn answer(
         };
         run(service, caller, incoming).await
     };
-    let Reply { status, media_type, body, .. } = within(&state, limit, answering).await?;
+    let answered = {
+        let mut span = traces::span("request");
+        span.set("path", entry.spec.path);
+        let answered = within(&state, limit, answering).await;
+        span.set("result", answered.as_ref().map_or_else(|problem| problem.cause.word(), |_| "answered"));
+        answered
+    };
+    let Reply { status, media_type, body, .. } = answered?;
     if entry.spec.method == Method::Put && conditions.ask_for_new() && status != 201 {
         // Somebody else was faster.
         return Err(Problem::changed("the object"));
@@ -229,7 +237,7 @@ impl IntoResponse for Problem {
     }
 }
 
-fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response {
+pub(super) fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

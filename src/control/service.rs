@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::audit::Audit;
-use super::messages::{BATCH_LINES_MAX, ClockHealth, Enrol, Reloaded};
+use super::messages::{BATCH_LINES_MAX, ClockHealth, Enrol, Reloaded, TableReading};
 use super::problem::{Cause, Problem};
 use super::today::TodayCount;
 use crate::access::Access;
@@ -160,7 +160,7 @@ pub struct Service {
     /// The process around them.
     pub process: Arc<dyn Process>,
     /// Reads a table (CSV) of objects to enrol. The error says why it is none.
-    pub read_table: fn(&[u8]) -> Result<Enrol, String>,
+    pub read_table: fn(&[u8], TableReading) -> Result<Enrol, String>,
     /// The only revision that an object may have to be changed, for a request that says so.
     pub expected_revision: Option<u64>,
 }

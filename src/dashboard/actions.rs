@@ -7,7 +7,8 @@ use axum::response::Response;
 use super::reply::Failure;
 use super::visitor::Posted;
 use crate::control::messages::{
-    Accept, AcknowledgeRequest, DeclineDone, Forget, PollRequest, Selector, SilenceEnd,
+    Accept, AcknowledgeRequest, DeclineDone, Forget, Matchers, PollRequest, Selector, SilenceAdd, SilenceEnd,
+    parse_money,
 };
 use crate::control::problem::{Cause, Problem};
 
@@ -51,6 +52,38 @@ pub(super) async fn decline(posted: Posted) -> Result<Response, Failure> {
     let done = posted.field("done") == "yes";
     posted.visitor.ask(DeclineDone { key: posted.field("key").to_owned(), done }).await?;
     Ok(posted.done(if done { "done" } else { "reopened" }))
+}
+
+pub(super) async fn add_silence(posted: Posted) -> Result<Response, Failure> {
+    posted.visitor.ask(silence(&posted)?).await?;
+    Ok(posted.done("silence-added"))
+}
+
+fn silence(posted: &Posted) -> Result<SilenceAdd, Problem> {
+    let malformed = |what: String| Problem::new(Cause::Malformed, what, "go back and correct it");
+    let given = |name: &str| Some(posted.field(name).trim()).filter(|text| !text.is_empty());
+    let one = |name: &str| given(name).map(str::to_owned).into_iter().collect();
+    let severity = given("min_severity").map(|word| serde_json::from_value(word.into())).transpose();
+    let label = given("label").map(|text| text.split_once('=').ok_or(text)).transpose();
+    let label = label.map_err(|text| malformed(format!("{text:?} is not a label: write NAME=VALUE")))?;
+    let hours = given("hours").map(str::parse::<u32>).transpose();
+    let hours = hours.map_err(|_| malformed("the length is not a number of hours".to_owned()))?;
+    Ok(SilenceAdd {
+        matchers: Matchers {
+            accounts: one("account"),
+            environments: one("environment"),
+            kinds: one("kind"),
+            object_kinds: one("object_kind"),
+            reasons: one("code"),
+            min_severity: severity.map_err(|_| malformed("that is not a severity".to_owned()))?,
+            min_amount: given("min_amount").map(parse_money).transpose().map_err(malformed)?,
+            labels: label.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
+        },
+        reason: posted.field("reason").to_owned(),
+        for_s: hours.map(|hours| u64::from(hours) * 3_600),
+        until: None,
+        until_resolved: posted.field("until_resolved") == "yes",
+    })
 }
 
 pub(super) async fn end_silence(posted: Posted) -> Result<Response, Failure> {

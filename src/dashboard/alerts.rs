@@ -36,6 +36,16 @@ pub(super) struct AlertQuery {
     cursor: String,
 }
 
+/// How long a silence of the form lasts: hours and name.
+const SPANS: [(&str, &str); 6] = [
+    ("1", "1 hour"),
+    ("4", "4 hours"),
+    ("24", "1 day"),
+    ("72", "3 days"),
+    ("168", "7 days"),
+    ("720", "30 days"),
+];
+
 struct Line {
     key: String,
     severity: Badge,
@@ -66,6 +76,7 @@ struct Page {
     query: AlertQuery,
     states: [(&'static str, &'static str); 5],
     kinds: Vec<String>,
+    spans: [(&'static str, &'static str); 6],
     lines: Vec<Line>,
     silences: Vec<SilenceLine>,
     pager: Pager,
@@ -113,6 +124,7 @@ pub(super) async fn page(visitor: Visitor, Query(query): Query<AlertQuery>) -> R
     let page = Page {
         frame: Frame::new(&visitor, "/alerts", "Alerts and silences"),
         states: STATES,
+        spans: SPANS,
         kinds: AlertKind::ALL.iter().map(AlertKind::to_string).collect(),
         lines: listing.items.into_iter().map(line).collect(),
         silences: silences.into_iter().map(silence).collect(),

@@ -54,7 +54,7 @@ impl Frame {
 }
 
 /// What a page says after a form was carried out.
-const SAID: [(&str, &str); 8] = [
+const SAID: [(&str, &str); 9] = [
     ("polled", "It will be polled next, before all others, as soon as the quota allows."),
     ("accepted", "It is accepted as the provider shows it."),
     ("forgotten", "It is no longer watched. Its history stays."),
@@ -62,6 +62,7 @@ const SAID: [(&str, &str); 8] = [
     ("acknowledged", "It is acknowledged: it is not escalated."),
     ("done", "It is marked as done."),
     ("reopened", "It is on the list again."),
+    ("silence-added", "The silence is in force. What it holds back is kept and listed."),
     ("silence-ended", "The silence has ended. What it held back is not delivered later."),
 ];
 

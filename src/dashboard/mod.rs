@@ -62,6 +62,7 @@ pub fn pages(service: Service) -> Router {
         .route("/do/forget", post(actions::forget))
         .route("/do/acknowledge", post(actions::acknowledge))
         .route("/do/decline", post(actions::decline))
+        .route("/do/add-silence", post(actions::add_silence))
         .route("/do/end-silence", post(actions::end_silence))
         .route("/assets/app.css", get(assets::style))
         .route("/assets/app.js", get(assets::script))

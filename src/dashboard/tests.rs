@@ -1,11 +1,14 @@
 //! Pages, sessions and forms on a real store.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use tower_service::Service as _;
 
 use super::pages;
+use crate::access::sessions::Sessions;
 use crate::access::users::own_uid;
 use crate::access::{Access, Caller, Grant, Grantee, Role};
 use crate::control::Service;
@@ -121,6 +124,35 @@ async fn without_a_session_there_is_only_the_way_to_get_one() {
     let known = Request::get("/assets/app.js").header("if-none-match", script.header("etag"));
     assert_eq!(daemon.send(known.body(Body::empty()).unwrap()).await.status, 304);
     assert_eq!(daemon.get("/nowhere", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_with_tls_the_link_leads_there_and_no_cookie_is_sent_without_tls() {
+    let mut daemon = TestDaemon::open().await;
+    daemon.service.sessions = Some(Arc::new(Sessions::at("https://rec.example")));
+    daemon.router = pages(daemon.service.clone());
+    let request = DashboardLink { role: Some(DashboardRole::Read), ..DashboardLink::default() };
+    let link = daemon.service.carry_out(request, &me()).await.unwrap().url;
+    let opened = daemon.get(link.strip_prefix("https://rec.example").unwrap(), "").await;
+    assert!(opened.header("set-cookie").contains("; Secure;"), "{}", opened.header("set-cookie"));
+    let plain = TestDaemon::open().await;
+    let opened = plain.get(&plain.link(DashboardRole::Read).await, "").await;
+    assert!(!opened.header("set-cookie").contains("Secure"), "a browser would not keep it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_sends_too_many_requests_waits() {
+    let daemon = TestDaemon::open().await;
+    let cookie = daemon.sign_in(DashboardRole::Read).await;
+    // A page that needs no store, so that no time passes.
+    let odd = "/alerts?state=odd";
+    daemon.service.clock().sleep(std::time::Duration::from_secs(2)).await;
+    for _ in 0..100 {
+        assert_eq!(daemon.get(odd, &cookie).await.status, 400);
+    }
+    assert_eq!(daemon.get(odd, &cookie).await.status, 429);
+    daemon.service.clock().sleep(std::time::Duration::from_millis(20)).await;
+    assert_eq!(daemon.get(odd, &cookie).await.status, 400);
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,6 +283,7 @@ async fn the_role_read_sees_all_and_changes_nothing() {
         ("/do/forget", "object=S01-1-1-C1"),
         ("/do/acknowledge", "key=declined/1"),
         ("/do/decline", "key=declined/1&done=yes"),
+        ("/do/add-silence", "kind=declined&reason=x&hours=4"),
         ("/do/end-silence", "number=1"),
     ] {
         let answer = daemon.post(path, &cookie, &format!("csrf={csrf}&{fields}")).await;
@@ -263,6 +296,42 @@ async fn the_role_read_sees_all_and_changes_nothing() {
     let out = daemon.post("/logout", &cookie, &format!("csrf={csrf}")).await;
     assert!(out.header("set-cookie").contains("Max-Age=0"));
     assert_eq!(daemon.get("/", &cookie).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_silence_is_added_with_the_conditions_of_the_form_or_refused_with_the_reason() {
+    let daemon = TestDaemon::open().await;
+    let cookie = daemon.sign_in(DashboardRole::Operate).await;
+    let csrf = daemon.get("/alerts", &cookie).await.csrf();
+    let add = async |fields: &str| {
+        let form = format!("csrf={csrf}&back=%2Falerts&reason=+the+bank+works+&hours=4&{fields}");
+        daemon.post("/do/add-silence", &cookie, &form).await
+    };
+    for (status, fields, part) in [
+        (422, "kind=", "would hide everything"),
+        (422, "account=shpo", "is not an account"),
+        (422, "kind=declined&until_resolved=yes", "no condition that ends"),
+        (400, "min_amount=500", "written with its currency"),
+        (400, "label=team", "write NAME=VALUE"),
+        (400, "min_severity=grave", "that is not a severity"),
+    ] {
+        let refused = add(fields).await;
+        assert_eq!(refused.status, status, "{fields}");
+        assert!(refused.text.contains(part), "{fields}: {}", refused.text);
+    }
+    let fields = "kind=declined&code=HardDeclined&min_severity=warning&min_amount=500.00+EUR";
+    assert_eq!(add(fields).await.header("location"), "/alerts?said=silence-added");
+    let page = daemon.get("/alerts?said=silence-added", &cookie).await.text;
+    for part in [
+        "kinds: declined; reasons: HardDeclined; at least warning; at least 500.00 EUR",
+        "the bank works",
+        "in force",
+        "The silence is in force.",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let log = daemon.service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    assert!(log.iter().any(|entry| entry.verb == "silence add" && entry.outcome == AuditOutcome::Done));
 }
 
 #[tokio::test]

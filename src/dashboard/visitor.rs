@@ -16,11 +16,11 @@ use serde::Deserialize;
 
 use super::Pages;
 use super::reply::{Failure, plain, sign_in};
-use crate::access::sessions::{SESSION_LASTS, Session};
+use crate::access::sessions::{SESSION_LASTS, Session, Sessions};
 use crate::access::{Caller, Role};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::Answer;
-use crate::control::tcp::{SESSION_COOKIE, session_cookie};
+use crate::control::tcp::{SESSION_COOKIE, session_cookie, too_many};
 use crate::control::verbs::Verb;
 
 /// The largest form, in bytes, and how long it may take to arrive.
@@ -75,8 +75,8 @@ impl FromRequestParts<Pages> for Visitor {
         let service = &pages.service;
         let now = service.clock().monotonic();
         let cookie = session_cookie(&parts.headers);
-        let session = service.sessions.as_ref().zip(cookie).and_then(|(all, cookie)| all.find(cookie, now));
-        let session = session.ok_or(Failure::SignedOut)?;
+        let (all, cookie) = service.sessions.as_ref().zip(cookie).ok_or(Failure::SignedOut)?;
+        let session = all.admit(cookie, now).map_err(too_many)?.ok_or(Failure::SignedOut)?;
         let role = service.role_of(&session.caller);
         let here = parts.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         Ok(Visitor { session, pages: pages.clone(), role, here })
@@ -170,11 +170,7 @@ pub(super) async fn log_in(
     let Some(cookie) = opened else {
         return Ok(sign_in("This link was used already, or is older than a minute."));
     };
-    let cookie = format!(
-        "{SESSION_COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}",
-        SESSION_LASTS.as_secs()
-    );
-    Ok(with_cookie(see_other("/"), &cookie))
+    Ok(with_cookie(see_other("/"), &set_cookie(sessions, &cookie, SESSION_LASTS)))
 }
 
 /// Ends the session.
@@ -187,8 +183,18 @@ pub(super) async fn log_out(
     if let (Some(sessions), Some(cookie)) = (&pages.service.sessions, session_cookie(&headers)) {
         sessions.close(cookie);
     }
-    let gone = format!("{SESSION_COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
-    Ok(with_cookie(sign_in("You are signed out."), &gone))
+    let page = sign_in("You are signed out.");
+    let gone = pages.service.sessions.as_ref().map(|all| set_cookie(all, "", Duration::ZERO));
+    Ok(match gone {
+        Some(gone) => with_cookie(page, &gone),
+        None => page,
+    })
+}
+
+fn set_cookie(sessions: &Sessions, value: &str, lasts: Duration) -> String {
+    let secure = if sessions.is_over_tls() { "; Secure" } else { "" };
+    let lasts_s = lasts.as_secs();
+    format!("{SESSION_COOKIE}={value}; HttpOnly; SameSite=Strict{secure}; Path=/; Max-Age={lasts_s}")
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {

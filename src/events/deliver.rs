@@ -23,6 +23,7 @@ use crate::payments::alert::Routes;
 use crate::payments::event::Event;
 use crate::payments::object::AccountName;
 use crate::store::{Delivery, Owed, Store, StoreError};
+use crate::telemetry::traces;
 use crate::time::later;
 use crate::webhook::headers_of;
 
@@ -300,7 +301,11 @@ impl BackOffice {
             is_beginning_enough: true,
         };
         let transport = receiver.transport.as_ref().unwrap_or(&self.ports.transport);
-        judged(transport.send(request).await, self.ports.clock.now())
+        let mut span = traces::span("delivery");
+        span.set("target", &receiver.name);
+        let answer = judged(transport.send(request).await, self.ports.clock.now());
+        span.set("result", if let Answer::Judged(verdict) = &answer { verdict.word() } else { "gone" });
+        answer
     }
 
     /// Counts failures and pauses the receiver, so that a hundred waiting events do not cause a hundred attempts. Each

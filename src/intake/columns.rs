@@ -5,6 +5,7 @@
 
 use crate::control::enrolment_request::Texts;
 use crate::control::fields::{self, Field, Meaning};
+use crate::control::messages::Decimal;
 use crate::delimited::plain;
 use crate::text;
 
@@ -82,7 +83,7 @@ pub struct Remedies {
 
 impl Default for Remedies {
     fn default() -> Remedies {
-        Remedies { ignore_columns: "ignore_columns", decimal: "decimal" }
+        Remedies { ignore_columns: "ignore_columns=true", decimal: "decimal=. or decimal=," }
     }
 }
 
@@ -93,15 +94,6 @@ pub(super) struct Columns {
     implied_kind: Option<&'static str>,
     decimal: Option<Decimal>,
     remedies: Remedies,
-}
-
-/// The decimal sign of amounts. The other sign separates thousands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decimal {
-    /// 1,234.56
-    Point,
-    /// 1.234,56
-    Comma,
 }
 
 impl Columns {

@@ -8,13 +8,14 @@ mod rejects;
 use std::io::{self, BufRead};
 
 use crate::control::enrolment_request::{self, EnrolmentRequest};
-use crate::control::messages::Enrol;
+use crate::control::messages::{Enrol, TableReading};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
 use columns::Columns;
 
+pub use crate::control::messages::Decimal;
 pub use crate::delimited::BadFile;
-pub use columns::{Decimal, Reading, Remedies};
+pub use columns::{Reading, Remedies};
 pub use rejects::RejectsFile;
 
 /// The format of a file.
@@ -127,8 +128,10 @@ impl<Source: BufRead> Intake<Source> {
 ///
 /// # Errors
 /// Why it is no such table.
-pub fn table(bytes: &[u8]) -> Result<Enrol, String> {
-    let read = Intake::start(bytes, Some(Format::Csv), Reading::default());
+pub fn table(bytes: &[u8], reading: TableReading) -> Result<Enrol, String> {
+    let TableReading { ignore_columns, decimal } = reading;
+    let reading = Reading { ignore_columns, decimal, remedies: Remedies::default() };
+    let read = Intake::start(bytes, Some(Format::Csv), reading);
     let mut intake = read.map_err(|bad| bad.to_string())?;
     let mut enrol = Enrol::default();
     while let Some(item) = intake.next_item().map_err(|error| error.to_string())? {
@@ -379,10 +382,17 @@ mod tests {
 
     #[test]
     fn a_table_in_memory_keeps_bad_lines_in_their_place() {
-        let enrol = table(b"id,amount,currency\nS01,14.00,EUR\n,1,EUR\nS02,,\n").unwrap();
+        let plain = TableReading::default();
+        let enrol = table(b"id,amount,currency\nS01,14.00,EUR\n,1,EUR\nS02,,\n", plain).unwrap();
         let ids: Vec<&str> = enrol.lines.iter().map(|line| line.id.as_str()).collect();
         assert_eq!((ids, enrol.unreadable[0].0, enrol.unreadable[0].1.line), (vec!["S01", "S02"], 1, 3));
-        assert!(table(b"colour\nred\n").is_err());
+        assert!(table(b"colour\nred\n", plain).is_err());
+        let odd = b"id,colour,amount,currency\nS01,red,\"1,234\",EUR\n";
+        assert!(table(odd, plain).unwrap_err().contains("leave out with ignore_columns=true"));
+        let lenient = TableReading { ignore_columns: true, ..plain };
+        assert!(table(odd, lenient).unwrap().unreadable[0].1.reason.as_ref().unwrap().contains("decimal=,"));
+        let point = table(odd, TableReading { decimal: Some(Decimal::Point), ..lenient }).unwrap();
+        assert_eq!(point.lines.len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::payments::object::ObjectRef;
 use crate::payments::observation::{EndedPoll, Failure, Observation};
 use crate::payments::record::{Record, Transition as Row};
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
+use crate::telemetry::traces;
 use crate::time::between;
 
 use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
@@ -55,6 +56,10 @@ impl Reconcile {
         let _slot = self.slots.acquire(is_only).await;
         self.remind(account).await?;
         let (sent_at, began) = (self.clock.now(), self.clock.monotonic());
+        let mut span = traces::span("poll");
+        span.set("account", &account.name);
+        span.set("kind", &record.object.kind);
+        span.set_object(&record.object);
         let mut seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
         self.keep_learnt(account).await?;
         // Requests are signed with the time. A refusal while the time is in doubt, or is being corrected, means
@@ -71,6 +76,7 @@ impl Reconcile {
             }
         }
         let failure = seen.as_ref().err().map(Failure::class);
+        span.set("result", failure.unwrap_or("seen"));
         let now = self.clock.now();
         self.note_poll(&account.name, seen.as_ref().err(), now);
         let standing = self.standing(&account.name);

@@ -3,8 +3,8 @@
 "use strict";
 
 const sign = document.getElementById("live");
-const GENTLY = 300, APART = 1200, OFTEN = 30000, LONGEST = 60000;
-let stream = null, wait = 1000, retry = 0, due = 0, last = 0, isBusy = false, isStale = false, isPressed = false;
+const GENTLY = 50, APART = 500, OFTEN = 30000, LONGEST = 60000;
+let stream = null, wait = 1000, retry = 0, due = 0, next = 0, isBusy = false, isStale = false, isPressed = false;
 
 function say(state, words) {
   if (sign.dataset.state === state) return;
@@ -24,7 +24,7 @@ function isInUse(part) {
 async function refresh() {
   if (isBusy) { isStale = true; return; }
   isBusy = true;
-  last = Date.now();
+  const began = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (answer.status === 401) { location.reload(); return; }
@@ -43,14 +43,16 @@ async function refresh() {
     }
   } catch { /* The stream says whether the daemon is there. */ } finally {
     isBusy = false;
+    // A slow daemon is asked less often.
+    next = Date.now() + Math.max(APART, 2 * (Date.now() - began));
     if (isStale) { isStale = false; soon(); }
   }
 }
 
-// Many events at once make one refresh, and refreshes keep a distance.
+// Many events at once make one refresh, and refreshes keep a distance. The first event after a silence is shown at once.
 function soon() {
   if (due) return;
-  due = setTimeout(() => { due = 0; refresh(); }, Math.max(GENTLY, last + APART - Date.now()));
+  due = setTimeout(() => { due = 0; refresh(); }, Math.max(GENTLY, next - Date.now()));
 }
 
 function connect() {
@@ -74,5 +76,6 @@ for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { clearTimeout(retry); stream?.close(); } else { wait = 1000; connect(); }
 });
-setInterval(() => { if (!document.hidden && sign.dataset.state === "live") soon(); }, OFTEN);
+// Also without a stream: there may be no place for another one.
+setInterval(() => { if (!document.hidden) soon(); }, OFTEN);
 if (!document.hidden) connect();

@@ -49,6 +49,7 @@ async fn the_examples_for_curl_work() {
         "\"outcome\":\"new\"",
         "P02-1234567-1234567-R123457",
         "P02-1234567-1234567-C123459",
+        "P02-1234567-1234567-C123460",
         "\"next_cursor\":null",
         "\"objects\":1",
     ] {

@@ -25,7 +25,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_reconciled");
 
 /// How often a condition is checked, and how long it may take on the slowest machine.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Two merchants with ample quota.
 const SCENARIO: &str = r#"

@@ -31,6 +31,11 @@ async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
         &["is kept in", "aside-1", "restored the store at"],
     );
     house.run(&["audit"]).await.expect(Exit::Ok, &["store restore", &copy], &[]);
+    house.run(&["audit", "verify"]).await.expect(
+        Exit::Ok,
+        &["journal entries, the last is ", " with hash "],
+        &["read the store at", "every entry is linked to the one before"],
+    );
     house.run(&["show", "S03"]).await.expect(Exit::NoInput, &[], &["S03 is not watched"]);
     house.run(&["store", "rebuild"]).await.expect(
         Exit::Ok,
@@ -67,6 +72,11 @@ async fn damage_is_named_and_the_rest_is_rebuilt() {
         Exit::Data,
         &["journal: file 00000000000000000001.journal at byte", "entry 1"],
         &["store rebuild"],
+    );
+    house.run(&["audit", "verify"]).await.expect(
+        Exit::Data,
+        &["journal: file 00000000000000000001.journal at byte", "entry 1"],
+        &[],
     );
     house.run(&["store", "rebuild"]).await.expect(
         Exit::Data,
@@ -111,7 +121,23 @@ async fn a_running_daemon_checks_and_copies_its_own_store() {
         &["rows of ", "the index's file had "],
         &["via the running daemon"],
     );
+    let verify = ["audit", "verify", "--json"];
+    let verified = house.run(&verify).await;
+    let before: serde_json::Value = serde_json::from_str(&verified.out).unwrap();
+    assert!(before["entries"].as_u64() > Some(0) && before["entries"] == before["last"], "{before}");
+    assert_eq!((before["problem_count"].as_u64(), before["digest"].as_str().unwrap().len()), (Some(0), 64));
     let copy = house.folder.path().join("copy").display().to_string();
+    let segment = house.local.store.join("journal/00000000000000000001.journal");
+    let whole = std::fs::read(&segment).unwrap();
+    let mut changed = whole.clone();
+    changed[200] ^= 1;
+    std::fs::write(&segment, changed).unwrap();
+    house.run(&["audit", "verify"]).await.expect(
+        Exit::Data,
+        &["journal: file 00000000000000000001.journal at byte", "entry 1"],
+        &["via the running daemon", "the audit trail is not whole"],
+    );
+    std::fs::write(&segment, whole).unwrap();
     let backup = ["store", "backup", "--to", &copy];
     house.run(&backup).await.expect(Exit::Ok, &[&copy], &["via the running daemon"]);
     house.run(&backup).await.expect(Exit::CannotCreate, &[], &["is not empty", "/var/lib/reconciled"]);

@@ -35,7 +35,7 @@ impl Service {
         let secret = sessions.link(caller, most, self.clock.monotonic());
         let secret = secret.map_err(|error| Problem::new(Cause::Unavailable, error.to_string(), ""))?;
         Ok(DashboardLinked {
-            url: format!("http://{}/login?token={secret}", sessions.address()),
+            url: format!("{}/login?token={secret}", sessions.base_url()),
             role: self.rooms().access.role_of(caller).min(most).as_str().to_owned(),
             valid_s: LINK_LASTS.as_secs(),
         })

@@ -50,7 +50,7 @@ impl Service {
         let bad = |what: String, remedy: &str| Err(Problem::new(Cause::Unprocessable, what, remedy));
         let matchers = &request.matchers;
         if *matchers == Matchers::default() {
-            let remedy = "name at least one condition, such as --account or --kind";
+            let remedy = "name at least one condition, such as an account or a kind (--account, --kind)";
             return bad("a silence of every alert would hide everything".to_owned(), remedy);
         }
         let rooms = self.rooms();
@@ -64,10 +64,10 @@ impl Service {
         }
         if !(1..=REASON_CHARACTERS_MAX).contains(&request.reason.trim().chars().count()) {
             let what = format!("the reason is not a text of 1 to {REASON_CHARACTERS_MAX} characters");
-            return bad(what, "say why, for the others: --because TEXT");
+            return bad(what, "say why, for your colleagues (--because)");
         }
         if request.until_resolved && !silences::can_be_resolved(matchers) {
-            let remedy = "name kinds that have an end, such as --kind no-success, or use --for";
+            let remedy = "name kinds that have an end, such as no-success (--kind), or let it end after a time (--for)";
             return bad("some of these alerts report no condition that ends".to_owned(), remedy);
         }
         let latest = later(now, silences::LONGEST);

@@ -39,6 +39,16 @@ impl Service {
         Ok(report)
     }
 
+    /// Reads the whole journal and checks that each entry is linked to the one before, without stopping work.
+    pub async fn verify_audit(&self, actor: &str) -> Answer<AuditVerified> {
+        tracing::info!(actor, "verification of the audit trail requested");
+        let report = self.store.check_journal().await.map_err(storage)?;
+        for problem in &report.problems {
+            tracing::error!(problem, "the audit trail is not whole");
+        }
+        Ok(report.into())
+    }
+
     /// Copies the journal into an empty or missing folder, without stopping work.
     pub async fn backup(&self, request: &BackupRequest, actor: &str) -> Answer<BackupReport> {
         tracing::info!(actor, to = %request.to.display(), "backup requested");

@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::store::CheckReport;
+
 /// Which entries to list, newest first. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +23,37 @@ pub struct AuditRequest {
     /// The maximum number of rows: 100 by default, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+/// Check that nothing in the audit trail was changed or removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AuditVerify {}
+
+/// What reading the whole audit trail found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AuditVerified {
+    /// Journal entries whose checksum, number and link to the entry before are correct.
+    pub entries: u64,
+    /// The number of the last entry.
+    pub last: u64,
+    /// The hash that links the last entry to all before it, in hexadecimal digits.
+    pub digest: String,
+    /// How many problems there are.
+    pub problem_count: u64,
+    /// The first hundred of them, in words. Broken links are in the order of the journal.
+    pub problems: Vec<String>,
+}
+
+impl From<CheckReport> for AuditVerified {
+    fn from(report: CheckReport) -> AuditVerified {
+        AuditVerified {
+            entries: report.journal_entries,
+            last: report.journal_end,
+            digest: report.journal_digest,
+            problem_count: report.problem_count,
+            problems: report.problems,
+        }
+    }
 }
 
 /// How a request ended.

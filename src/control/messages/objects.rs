@@ -113,9 +113,30 @@ pub struct Enrol {
     /// Lines that could not be read, in order, each with its index among the results.
     #[serde(skip)]
     pub unreadable: Vec<(usize, EnrolResult)>,
-    /// A table (CSV) instead of lines, not read yet.
+    /// A table (CSV) instead of lines, not read yet, and how to read it.
     #[serde(skip)]
-    pub table: Option<Vec<u8>>,
+    pub table: Option<(Vec<u8>, TableReading)>,
+}
+
+/// How a table (CSV) is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableReading {
+    /// Ignore unknown columns instead of refusing the table.
+    pub ignore_columns: bool,
+    /// The decimal sign of amounts, if it is not clear from the amounts themselves.
+    pub decimal: Option<Decimal>,
+}
+
+/// The decimal sign of amounts. The other sign separates thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum Decimal {
+    /// 1,234.56
+    #[serde(rename = ".")]
+    Point,
+    /// 1.234,56
+    #[serde(rename = ",")]
+    Comma,
 }
 
 impl Enrol {

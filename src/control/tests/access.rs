@@ -63,6 +63,7 @@ const ROLES: &[(&str, Role)] = &[
     ("/v1/reports", Role::Read),
     ("/v1/reports/{day}/{file}", Role::Read),
     ("audit", Role::Read),
+    ("audit verify", Role::Operate),
     ("reload", Role::Operate),
     ("/v1/config", Role::Read),
     ("/v1/store", Role::Read),
@@ -85,7 +86,14 @@ fn every_verb_has_a_role() {
     let unaudited: Vec<&str> = unaudited.map(|spec| spec.name()).collect();
     assert_eq!(
         unaudited,
-        ["fetch-reports", "notifications check", "store check", "store backup", "store compact"]
+        [
+            "fetch-reports",
+            "notifications check",
+            "audit verify",
+            "store check",
+            "store backup",
+            "store compact"
+        ]
     );
 }
 

@@ -8,7 +8,7 @@ use super::{CSV, Form, Incoming, JSON_LINES, OBJECT, Outgoing, Reply, Role, Spec
 use crate::control::audit::Subject;
 use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
 use crate::control::fields::Field;
-use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult, Selector};
+use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult, Selector, TableReading};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
 
@@ -22,7 +22,8 @@ impl Verb for Enrol {
 
     fn subject(&self) -> Subject {
         let first = self.lines.iter().take(3).map(named).collect();
-        let rows = self.table.iter().map(|table| table.split(|byte| *byte == b'\n').count()).sum::<usize>();
+        let rows =
+            self.table.iter().map(|(table, _)| table.split(|byte| *byte == b'\n').count()).sum::<usize>();
         let number = self.lines.len() + self.unreadable.len() + rows.saturating_sub(1);
         Subject { objects: first, number: u64::try_from(number).unwrap_or(u64::MAX), how: String::new() }
     }
@@ -36,7 +37,7 @@ impl Verb for Enrol {
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         let enrol = match &self.table {
             None => self,
-            Some(table) => (service.read_table)(table).map_err(|why| {
+            Some((table, reading)) => (service.read_table)(table, *reading).map_err(|why| {
                 Problem::new(Cause::Unprocessable, why, "correct the table and send it again")
             })?,
         };
@@ -44,7 +45,10 @@ impl Verb for Enrol {
     }
 
     fn form() -> Form {
-        Form::of::<Enrol>().body::<EnrolmentRequest>(&[JSON_LINES, CSV]).answer::<EnrolResult>(JSON_LINES)
+        Form::of::<Enrol>()
+            .query::<TableReading>()
+            .body::<EnrolmentRequest>(&[JSON_LINES, CSV])
+            .answer::<EnrolResult>(JSON_LINES)
     }
 
     fn write(&self) -> Outgoing {
@@ -54,7 +58,10 @@ impl Verb for Enrol {
 
     fn read(incoming: &Incoming) -> Answer<Enrol> {
         match incoming.media_type.as_str() {
-            CSV => Ok(Enrol { table: Some(incoming.body.clone()), ..Enrol::default() }),
+            CSV => {
+                let reading = wire::pairs(Vec::new(), &incoming.query, "see POST /v1/tracked:batch")?;
+                Ok(Enrol { table: Some((incoming.body.clone(), reading)), ..Enrol::default() })
+            }
             _ => Ok(read(&incoming.body)),
         }
     }

@@ -15,6 +15,8 @@ pub type Part = (String, RefOr<Schema>);
 pub struct Form {
     /// The name of the schema of a request: all its fields, wherever they are sent.
     pub request: String,
+    /// The name of the schema of what stands in the query beside a body, if anything does.
+    pub query: Option<String>,
     /// A body that is not JSON of those fields: its media types and its schema. In JSON Lines and CSV, the schema is
     /// that of a line.
     pub body: Option<(&'static [&'static str], Value)>,
@@ -40,12 +42,21 @@ impl Form {
         Request::schemas(&mut parts);
         Form {
             request: Request::name().into_owned(),
+            query: None,
             body: None,
             answer_type: JSON,
             answer: Value::Null,
             statuses: &[200],
             parts,
         }
+    }
+
+    /// With these fields in the query beside a body.
+    pub(super) fn query<Query: ToSchema>(mut self) -> Form {
+        self.query = Some(Query::name().into_owned());
+        self.parts.push((Query::name().into_owned(), Query::schema()));
+        Query::schemas(&mut self.parts);
+        self
     }
 
     /// With a body of its own.

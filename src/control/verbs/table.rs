@@ -62,6 +62,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<ReportList>(),
     Entry::of::<ReportFileRequest>(),
     Entry::of::<AuditRequest>(),
+    Entry::of::<AuditVerify>(),
     Entry::of::<Reload>(),
     Entry::of::<ConfigRequest>(),
     Entry::of::<StoreStats>(),
@@ -334,6 +335,18 @@ impl Verb for StoreStats {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         Ok(service.store_stats())
+    }
+}
+
+impl Verb for AuditVerify {
+    type Answer = AuditVerified;
+    const SPEC: Spec = Spec::post("/v1/audit:verify", Role::Operate)
+        .command("audit verify", "Check that nothing in the audit trail was changed or removed.")
+        .slow()
+        .unaudited();
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.verify_audit(actor).await
     }
 }
 

@@ -107,7 +107,12 @@ pub(super) fn named<V: Verb>(incoming: &Incoming) -> Answer<Vec<(&'static str, S
     Ok(fields)
 }
 
-fn pairs<T: DeserializeOwned>(named: Vec<(&'static str, String)>, query: &str, remedy: &str) -> Answer<T> {
+/// Reads the fields of the query, and those that the path names.
+pub(super) fn pairs<T: DeserializeOwned>(
+    named: Vec<(&'static str, String)>,
+    query: &str,
+    remedy: &str,
+) -> Answer<T> {
     let malformed = |what: String| Problem::new(Cause::Malformed, what, remedy);
     let place = if named.is_empty() { "the query" } else { "the path" };
     let mut url = Url::parse(&format!("http://localhost/?{query}"))

@@ -15,6 +15,7 @@ use crate::store::journal::segment::segment_name;
 use crate::store::maintenance::backup::{self, BackupReport};
 use crate::store::maintenance::compaction::{self, Compacted};
 use crate::store::mutex::locked;
+use crate::store::postgres;
 use crate::store::recovery::check::{self, CheckReport};
 use crate::store::recovery::open::UNCHECKED;
 use crate::store::recovery::retired;
@@ -26,7 +27,9 @@ fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreErr
     let mut report = CheckReport::default();
     let compared = check::check_at_work(engine, &mut report);
     let of_index = report.problems.first().cloned();
-    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report));
+    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report)).and_then(|()| {
+        engine.shared.get().map_or(Ok(()), |database| postgres::check_rows(engine, database, &mut report))
+    });
     engine.meter.end();
     checked?;
     if report.is_clean() {
@@ -56,6 +59,22 @@ impl Store {
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || Ok(check_both(&engine)?.0)).await
+    }
+
+    /// Reads the whole journal and checks every link, while work continues. The report says nothing about the index.
+    ///
+    /// # Errors
+    /// When the process is about to stop.
+    pub async fn check_journal(&self) -> Result<CheckReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let _one_at_a_time = locked(&engine.checking);
+            let mut report = CheckReport::default();
+            let checked = check::check_journal_at_work(&engine, &mut report);
+            engine.meter.end();
+            checked.map(|()| report)
+        })
+        .await
     }
 
     /// Like [`Store::check`], if a check is pending ([`crate::store::Opening::owes_check`]); none otherwise. Runs once

@@ -26,6 +26,7 @@ use crate::store::maintenance::backup::journal_bytes;
 use crate::store::maintenance::progress::Meter;
 use crate::store::mutex::locked;
 use crate::store::types::StoreError;
+use crate::text::hex;
 
 /// What a self-check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -38,6 +39,12 @@ pub struct CheckReport {
     pub alerts: u64,
     /// Journal entries whose checksum, number and link are correct.
     pub journal_entries: u64,
+    /// The number of the last journal entry.
+    #[serde(default)]
+    pub journal_end: u64,
+    /// The hash that links the last journal entry to all before it, in hexadecimal digits.
+    #[serde(default)]
+    pub journal_digest: String,
     /// Bytes of keys and values in the index: its live data, however large its files are.
     #[serde(default)]
     pub live_bytes: u64,
@@ -66,7 +73,7 @@ impl CheckReport {
         }
     }
 
-    fn problem(&mut self, text: impl Into<String>) {
+    pub(crate) fn problem(&mut self, text: impl Into<String>) {
         self.problem_count += 1;
         if self.problems.len() < SHOWN_PROBLEMS {
             self.problems.push(text.into());
@@ -87,7 +94,8 @@ pub(crate) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result
     compared
 }
 
-fn stay(engine: &Engine) -> Result<(), StoreError> {
+/// Fails if the process is about to stop.
+pub(crate) fn stay(engine: &Engine) -> Result<(), StoreError> {
     match engine.is_leaving.load(Ordering::Relaxed) {
         false => Ok(()),
         true => Err(StoreError::Stopping),
@@ -301,6 +309,7 @@ pub(crate) fn check_journal(
     match read {
         Ok(found) => {
             end = found.end.sequence;
+            (report.journal_end, report.journal_digest) = (end, hex(&found.end.hash));
             for damage in found.skipped.iter().chain(&found.tail) {
                 report.problem(format!("journal: {damage}"));
             }

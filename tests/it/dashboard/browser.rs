@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use reconciled::clock::{SharedClock, SystemClock};
 use reconciled::control::messages::DashboardRole;
@@ -12,7 +11,7 @@ use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
 
 use super::link;
 use super::month::{Month, a_month};
-use crate::process::patiently;
+use crate::process::{PATIENCE, patiently};
 use crate::sdk_node::install;
 use crate::tools;
 
@@ -177,17 +176,26 @@ async fn a_decline_appears(browser: &WebDriver, base: &str, month: &Month) {
     let live =
         async || (text("return document.getElementById('live').textContent").await == "live").then_some(());
     patiently(&clock, "the page is live", live, String::new).await;
+    // The browser itself notes when the page has it, on the same clock as this test.
+    let watch = "window.shown = 0; new MutationObserver(() => {
+                     if (!window.shown && document.body.innerText.includes('777.00')) window.shown = Date.now();
+                 }).observe(document.body, { childList: true, subtree: true });";
+    browser.execute(watch, Vec::<Value>::new()).await.unwrap();
+    let store = month.world.daemon().store();
+    let mut journal = store.journal_signal();
     let object =
         month.add("shop-de", "authorization", "777.00", &[(0, "Declined", Some("HardDeclined"))]).await;
-    let store = month.world.daemon().store();
-    let decided =
-        async || store.record(&object).await.unwrap().filter(|record| record.state() == Some("Declined"));
-    patiently(&clock, "the decline is known", decided, String::new).await;
-    let committed = clock.monotonic();
-    let shown = async || text("return document.body.innerText").await.contains("777.00").then_some(());
-    patiently(&clock, "the decline appears", shown, String::new).await;
-    let took = clock.monotonic() - committed;
-    println!("a decline appeared {} ms after its commit", took.as_millis());
-    // A machine that runs all tests at once may be slow; what must not happen is that somebody has to look again.
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    let committed = async {
+        while store.record(&object).await.unwrap().is_none_or(|record| record.state() != Some("Declined")) {
+            journal.changed().await.unwrap();
+        }
+        clock.now().as_millisecond()
+    };
+    let committed = tokio::time::timeout(PATIENCE, committed).await.expect("the decline is known");
+    let shown = async || {
+        let found = browser.execute("return window.shown", Vec::<Value>::new()).await.unwrap();
+        found.json().as_i64().filter(|at| *at > 0)
+    };
+    let shown = patiently(&clock, "the decline appears", shown, String::new).await;
+    println!("a decline appeared {} ms after its commit", shown - committed);
 }

@@ -6,6 +6,7 @@ use amazon_pay_simulator::fault::{Fault, FaultKind};
 use amazon_pay_simulator::provider::Random;
 use jiff::Timestamp;
 
+use super::alerting::AlertPlan;
 use super::disk;
 
 /// Everything that will happen in one world.
@@ -24,6 +25,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     pub chat_failure_share: f64,
     pub chat_throttled_share: f64,
+    /// Rules, silences and escalation; without it everybody gets everything.
+    pub alerting: Option<AlertPlan>,
     pub lives: Vec<LifePlan>,
     pub jumps: Vec<(Duration, i64)>,
     /// From then on nothing goes wrong any more.
@@ -242,6 +245,7 @@ impl Plan {
             faults: Vec::new(),
             chat_failure_share: *one_of(&mut random, &[0.0, 0.1, 0.5]),
             chat_throttled_share: *one_of(&mut random, &[0.0, 0.1]),
+            alerting: AlertPlan::drawn(seed, calm_at, days),
             lives: Vec::new(),
             jumps: Vec::new(),
             calm_at,
@@ -277,6 +281,10 @@ impl Plan {
             for sprout in &mut objects {
                 sprout.captured = captured(&mut apart, sprout);
             }
+            self.batches.push(Batch { at, objects });
+        }
+        if self.alerting.is_some() {
+            let (at, objects) = AlertPlan::storm(self.seed, self.calm_at);
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
@@ -399,6 +407,14 @@ impl Plan {
         if self.chat_failure_share + self.chat_throttled_share > 0.0 {
             push(&|plan| (plan.chat_failure_share, plan.chat_throttled_share) = (0.0, 0.0));
         }
+        push(&|plan| plan.alerting = None);
+        for position in 0..self.alerting.as_ref().map_or(0, |alerting| alerting.acts.len()) {
+            push(&|plan| {
+                if let Some(alerting) = &mut plan.alerting {
+                    alerting.acts.remove(position);
+                }
+            });
+        }
         found.retain(|plan| plan.weight() < self.weight());
         found
     }
@@ -416,6 +432,7 @@ impl Plan {
             + self.jumps.len()
             + usize::from(self.adaptive.is_some())
             + chat
+            + self.alerting.as_ref().map_or(0, |alerting| 1 + alerting.acts.len())
     }
 }
 

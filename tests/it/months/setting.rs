@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use amazon_pay_simulator::credentials::write_secret;
 use amazon_pay_simulator::scenario::Scenario;
 
+use super::log::{OFFICE, PAGER, ROOM};
 use super::plan::{MWS, Plan, V2};
 
 fn scenario_text(is_sandbox: bool) -> String {
@@ -120,9 +121,7 @@ endpoint = "http://127.0.0.1:9"
 "#,
         plan.zone, plan.resting_h, plan.quarantine_h
     );
-    for (name, kind, path) in
-        [("chat", "slack", "services/T0/B0/x"), ("back-office", "webhook", "hooks/json")]
-    {
+    for (name, kind, path) in [(ROOM, "slack", "services/T0/B0/x"), (OFFICE, "webhook", "hooks/json")] {
         let file = folder.join(format!("{name}-url"));
         write_secret(&file, &format!("http://127.0.0.1:9/{path}"))?;
         text.push_str(&format!(
@@ -130,6 +129,16 @@ endpoint = "http://127.0.0.1:9"
              environments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
+    }
+    if let Some(alerting) = &plan.alerting {
+        let file = folder.join("pager-key");
+        write_secret(&file, "0123456789abcdef0123456789abcdef")?;
+        text.push_str(&format!(
+            "[[alert]]\nname = \"{PAGER}\"\nkind = \"pagerduty\"\nrouting_key = \"file:{}\"\n\
+             base_url = \"http://127.0.0.1:9\"\nmin_severity = \"info\"\n",
+            file.display()
+        ));
+        text.push_str(&alerting.sections());
     }
     std::fs::write(folder.join("config.toml"), text)
 }

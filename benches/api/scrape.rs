@@ -1,0 +1,39 @@
+//! A scrape by Prometheus with many accounts.
+
+use std::time::Instant;
+
+use super::lists::{client, get};
+use crate::host::Host;
+use crate::measured::{Broken, Goal, Row, Table};
+
+const TIMES: usize = 20;
+const GOAL_MS: f64 = 50.0;
+const GOAL_MB: f64 = 1.0;
+
+pub async fn run(host: &Host, table: &mut Table) -> Result<(), Broken> {
+    let client = client(&host.socket)?;
+    let mut times = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        bytes = get(&client, "/metrics").await?.len();
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let accounts = host.size.accounts;
+    table.add(Row {
+        what: format!("scrape with {accounts} accounts, the slowest of {TIMES}, in ms"),
+        measured: format!("{:.1} ms", times[TIMES / 2]),
+        baseline: String::new(),
+        judged: times[TIMES - 1],
+        goal: Goal::AtMost(GOAL_MS),
+    });
+    table.add(Row {
+        what: format!("scrape with {accounts} accounts, size in MB"),
+        measured: format!("{bytes} bytes"),
+        baseline: String::new(),
+        judged: bytes as f64 / 1e6,
+        goal: Goal::AtMost(GOAL_MB),
+    });
+    Ok(())
+}
