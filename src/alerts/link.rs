@@ -49,8 +49,8 @@ impl Links {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let is_ours =
-        text.len() % 2 == 0 && text.bytes().all(|letter| matches!(letter, b'0'..=b'9' | b'a'..=b'f'));
+    let is_ours = text.len().is_multiple_of(2)
+        && text.bytes().all(|letter| matches!(letter, b'0'..=b'9' | b'a'..=b'f'));
     let places = (0..text.len()).step_by(2);
     is_ours.then(|| places.filter_map(|place| u8::from_str_radix(&text[place..place + 2], 16).ok()).collect())
 }

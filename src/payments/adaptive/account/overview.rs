@@ -40,8 +40,9 @@ const BOUNDS_S: [u64; 21] = [
 ];
 /// Ages that fewer objects reach, of a hundred, are not shown.
 const RARE_PERCENT: f64 = 0.1;
-/// The most polls that are listed.
-const POLLS_MAX: usize = 200;
+/// The most polls that are counted, and those that are listed.
+const POLLS_MAX: usize = 50_000;
+const LISTED_MAX: usize = 200;
 
 /// What was sent and what the interval would have sent, over about the last thousand ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -132,17 +133,19 @@ impl Adaptive {
             let plan = self.plans.get(kind).and_then(|plans| plans.of(state));
             let ages = ages(learnt);
             let until_s = ages.last().map_or(0, |range| range.to_s);
-            let polls_at_s = plan.map(|plan| polls(plan, until_s)).unwrap_or_default();
+            let mut polls_at_s = plan.map(|plan| polls(plan, until_s)).unwrap_or_default();
             let ages = ages.into_iter().map(|range| {
                 let polls = polls_at_s.iter().filter(|at_s| (range.from_s..range.to_s).contains(*at_s));
                 AgeRange { polls: polls.count() as u64, ..range }
             });
+            let ages = ages.collect();
+            polls_at_s.truncate(LISTED_MAX);
             Curve {
                 kind: kind.clone(),
                 state: state.clone(),
                 ends: whole(learnt.learner.ends()),
                 interval_s: terms(kind).interval.as_secs(),
-                ages: ages.collect(),
+                ages,
                 polls_at_s,
             }
         };
