@@ -59,6 +59,8 @@ struct Inner {
     fence: AtomicI64,
     /// Until when it is trusted, in microseconds of the monotonic clock.
     trusted_until: AtomicU64,
+    /// Why the last failed call failed, unless the lease was renewed since.
+    trouble: StdMutex<Option<String>>,
     /// Why nothing may be sent any more.
     ended: watch::Sender<Option<String>>,
 }
@@ -95,6 +97,7 @@ impl Database {
             connection: Mutex::new(None),
             fence: AtomicI64::new(0),
             trusted_until: AtomicU64::new(0),
+            trouble: StdMutex::new(None),
             ended: watch::Sender::new(None),
         };
         Ok(Database { inner: Arc::new(inner), renewals: StdMutex::new(None), runtime: Some(runtime) })
@@ -185,6 +188,7 @@ impl Inner {
     fn trust(&self, sent_at: Duration) {
         let until = u64::try_from(self.term.trusted_until(sent_at).as_micros()).unwrap_or(u64::MAX);
         self.trusted_until.fetch_max(until, Ordering::SeqCst);
+        *locked(&self.trouble) = None;
     }
 
     fn trusted_until(&self) -> Duration {
@@ -194,7 +198,9 @@ impl Inner {
     /// Ends the lease when it is trusted no longer.
     fn check(&self) {
         if self.fence.load(Ordering::SeqCst) != 0 && self.now() >= self.trusted_until() {
-            self.end("the lease on the store could not be renewed in time");
+            let trouble = locked(&self.trouble).clone();
+            let why = trouble.unwrap_or_else(|| "this host was stopped for too long".to_owned());
+            self.end(&format!("the lease on the store could not be renewed in time: {why}"));
         }
     }
 
@@ -218,13 +224,20 @@ impl Inner {
     /// Carries out a statement. The connection is dropped when that fails.
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {
         let mut held = self.connection.lock().await;
-        let connection = match held.take() {
-            Some(connection) => connection,
-            None => Connection::open(&self.config, self.term.deadline()).await?,
+        let carried_out = async {
+            let connection = match held.take() {
+                Some(connection) => connection,
+                None => Connection::open(&self.config, self.term.deadline()).await?,
+            };
+            let rows = connection.query(sql, parameters).await?;
+            *held = Some(connection);
+            Ok(rows)
         };
-        let rows = connection.query(sql, parameters).await?;
-        *held = Some(connection);
-        Ok(rows)
+        let answer: Result<_, Trouble> = carried_out.await;
+        if let Err(trouble) = &answer {
+            *locked(&self.trouble) = Some(trouble.to_string());
+        }
+        answer
     }
 
     async fn prepare(&self) -> Result<(), Trouble> {
@@ -276,34 +289,24 @@ impl Inner {
 
     /// Renews the lease until it has ended.
     async fn keep_renewing(self: Arc<Self>) {
-        let mut trouble = String::new();
         let mut pause = self.term.renewal();
-        while self.ended.borrow().is_none() {
+        loop {
             // Never later than the end of trust, so that the end shows in time.
             let left = self.trusted_until().saturating_sub(self.now());
             self.clock.sleep(pause.min(left)).await;
-            if self.now() >= self.trusted_until() {
-                let why = match trouble.is_empty() {
-                    true => "this host was stopped for too long".to_owned(),
-                    false => trouble.clone(),
-                };
-                self.end(&format!("the lease on the store could not be renewed in time: {why}"));
+            self.check();
+            if self.ended.borrow().is_some() {
                 return;
             }
             let left = self.trusted_until().saturating_sub(self.now());
             pause = match tokio::time::timeout(left, self.renew()).await {
-                Ok(Ok(true)) => {
-                    trouble.clear();
-                    self.term.renewal()
-                }
+                Ok(Ok(true)) => self.term.renewal(),
                 Ok(Ok(false)) => {
                     self.fenced_out();
                     return;
                 }
-                Ok(Err(error)) => {
-                    trouble = error.why;
-                    PAUSE
-                }
+                Ok(Err(_)) => PAUSE,
+                // The check above ends the lease.
                 Err(_) => Duration::ZERO,
             };
         }
@@ -320,22 +323,23 @@ impl Inner {
         rows.iter().map(entry).collect()
     }
 
-    /// Sends the entries until it is certain that they are there, or that they never may be.
+    /// Sends the entries until it is certain that they are there, or that they never may be, but not for longer than a
+    /// lease is trusted.
     async fn append(&self, old: Link, entries: &[Entry]) -> Result<(), String> {
         let Some(last) = entries.last() else { return Ok(()) };
         let fence = self.fence.load(Ordering::SeqCst);
         let new = Link { sequence: last.sequence, hash: last.hash };
-        let mut trouble = String::from("no time was left");
+        let until = self.term.trusted_until(self.now());
         loop {
             self.check();
             if let Some(why) = self.ended.borrow().clone() {
-                return Err(format!("{why} ({trouble})"));
+                return Err(why);
             }
-            match self.try_append(fence, old, new, entries).await {
+            let failed = match self.try_append(fence, old, new, entries).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(error) => trouble = error.why,
-            }
+                Ok(false) => None,
+                Err(trouble) => Some(trouble),
+            };
             // Whether it was written is not known: the connection failed, or an earlier attempt is there.
             let outcome = self.look().await.map(|found| {
                 found.map_or(Outcome::FencedOut, |found| {
@@ -345,8 +349,10 @@ impl Inner {
             match outcome {
                 Ok(Outcome::Written) => return Ok(()),
                 Ok(Outcome::FencedOut) => return Err(self.fenced_out()),
-                Ok(Outcome::NotWritten) => {}
-                Err(error) => trouble = error.why,
+                Ok(Outcome::NotWritten) | Err(_) => {}
+            }
+            if let Some(trouble) = failed.filter(|trouble| trouble.is_permanent || self.now() >= until) {
+                return Err(format!("the database takes no facts: {trouble}"));
             }
             self.clock.sleep(PAUSE).await;
         }

@@ -207,6 +207,24 @@ async fn a_frozen_database_ends_the_lease_and_a_thawed_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_database_that_takes_no_facts_stops_the_store() {
+    let Some((server, name)) = database("refusing") else { return };
+    let one = tempfile::tempdir().unwrap();
+    let options = || shared(one.path(), &server.url(&name));
+    let store = opened(options()).await;
+    enrol(&store, "A1", at(0)).await;
+    server.sql(&name, "ALTER TABLE reconciled_fact ADD CONSTRAINT small CHECK (sequence < 2)");
+    let refused = store.enrol(vec![enrolment("A2")], at(1)).await.unwrap_err();
+    assert!(refused.is_fatal() && refused.to_string().contains("takes no facts"), "{refused}");
+    drop(store);
+    server.sql(&name, "ALTER TABLE reconciled_fact DROP CONSTRAINT small");
+    let store = opened(options()).await;
+    assert_eq!(ids(&store).await, ["A1"]);
+    enrol(&store, "A2", at(2)).await;
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
 async fn an_answer_that_is_lost_is_read_back() {
     let Some((server, name)) = database("lost") else { return };
     let one = tempfile::tempdir().unwrap();
