@@ -284,7 +284,7 @@ impl Inner {
             self.clock.sleep(pause.min(left)).await;
             if self.now() >= self.trusted_until() {
                 let why = match trouble.is_empty() {
-                    true => "this host was stopped for too long".to_owned(),
+                    true => "this host was suspended for too long".to_owned(),
                     false => trouble.clone(),
                 };
                 self.end(&format!("the lease on the store could not be renewed in time: {why}"));
