@@ -49,7 +49,13 @@ async fn page(links: &Links, gate: &Gate, service: &Service, head: &Parts) -> An
     } else {
         gate.is_called_right(&head.headers)?
     }
-    let unknown = || Problem::new(Cause::NotFound, "this is not the link of an alert", "open the link exactly as it was sent");
+    let unknown = || {
+        Problem::new(
+            Cause::NotFound,
+            "this is not the link of an alert",
+            "open the link exactly as it was sent",
+        )
+    };
     let key = links.key_of(head.uri.path()).ok_or_else(unknown)?;
     if is_told {
         let request = AcknowledgeRequest { keys: vec![key.clone()], all: false };

@@ -188,7 +188,9 @@ pub enum OpenError {
     #[error("the database of the store cannot be used: {0}")]
     Database(String),
     /// Another host has the shared store.
-    #[error("the store is in use by {0}: send the command to that host, or stop the daemons on all hosts first")]
+    #[error(
+        "the store is in use by {0}: send the command to that host, or stop the daemons on all hosts first"
+    )]
     Elsewhere(String),
     /// The database lacks entries that were acknowledged.
     #[error(

@@ -42,7 +42,9 @@ pub async fn import(options: Options, now: Timestamp) -> Result<Imported, OpenEr
 
 fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> {
     let Some(shared) = &options.shared else {
-        return Err(OpenError::Database("the configuration names none; set engine = \"postgres\" in [store]".to_owned()));
+        return Err(OpenError::Database(
+            "the configuration names none; set engine = \"postgres\" in [store]".to_owned(),
+        ));
     };
     let place = Place::of(options);
     let _lock = place.take_lock(now)?;
