@@ -164,7 +164,7 @@ impl Database {
         }
     }
 
-    /// Returns the lease, so that another host works at once. If that fails, the lease ends with its term.
+    /// Returns the lease, so that another host becomes active at once. If that fails, the lease ends with its term.
     pub(crate) fn release(&self) {
         self.abandon();
         let _ = self.block_on(self.inner.release());
