@@ -281,7 +281,7 @@ async fn killed_owners_are_replaced_and_nothing_acknowledged_is_lost() {
         let waited = fleet.host.clock.monotonic().saturating_sub(killed);
         println!("kill {kill}: the other host worked after {} ms; lease {LEASE}", waited.as_millis());
         members[working].restart();
-        members[working].says("works, fence").await;
+        members[working].says("is active, fence").await;
         working = other;
     }
     all_declines_told(&fleet.host, &ids(&planted)).await;
