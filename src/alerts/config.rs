@@ -206,7 +206,7 @@ pub struct AlertConfig {
     pub alerting: Alerting,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
-    /// Where alerts are acknowledged with a browser, if that is wanted.
+    /// Makes the links that acknowledge alerts in a browser, if they are wanted.
     pub links: Option<Links>,
 }
 

@@ -1,4 +1,4 @@
-//! The address at which a person who gets an alert can say that they take care of it.
+//! The address at which a person who gets an alert can say that they are handling it.
 //!
 //! Owns: the address and its signature. Must never know: what is shown there, who calls.
 //!

@@ -162,9 +162,9 @@ Examples:
     Explain(ExplainArguments),
     /// [`messages::RhythmRequest`]
     #[command(about = messages::RhythmRequest::SPEC.help, after_help = "\
-For every kind that is polled by learnt ages (poll.rhythm = \"adaptive\"): how
-many of a hundred objects end at which age, the ends an hour for each object
-that is open at that age (the hazard), and the polls that are planned.
+For each kind with adaptive polling (poll.rhythm = \"adaptive\"): how many of
+100 objects end at which age, the hazard (ends per hour for each object that is
+still open at that age), and the planned polls.
 
 Examples:
   reconciled rhythm

@@ -34,12 +34,13 @@ pub struct AuditArguments {
 pub enum AuditCommand {
     /// [`messages::AuditVerify`]
     #[command(about = messages::AuditVerify::SPEC.help, after_help = "\
-Reads the whole journal: each entry carries the hash of the one before, so an
+Reads the whole journal. Each entry carries the hash of the one before, so an
 entry that was changed, removed or added breaks the link. Broken links are named
-in their order, and the exit code is then 65. If the daemon is stopped, the
-command opens the store, which repairs what a crash may have left. The number
-and the hash of the last entry are printed: journals that end with the same two
-are the same.
+in order, and the exit code is then 65. The number and the hash of the last
+entry are printed: journals that end with the same two are identical. A journal
+whose hashes were all computed again has no broken link, but another last hash.
+If the daemon is stopped, the command opens the store, which repairs what a
+crash may have left.
 
 Examples:
   reconciled audit verify

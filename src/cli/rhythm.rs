@@ -28,7 +28,7 @@ pub(super) async fn rhythm(
         return Ok(Exit::Ok);
     }
     if accounts.is_empty() {
-        screen.line("nothing is polled by learnt ages; see poll.rhythm in the configuration")?;
+        screen.line("no kind uses adaptive polling; see poll.rhythm in the configuration")?;
     }
     for (number, account) in accounts.iter().enumerate() {
         if number > 0 {
@@ -42,11 +42,11 @@ pub(super) async fn rhythm(
 fn write(account: &AccountRhythm, screen: &mut Screen<'_>) -> std::io::Result<()> {
     screen.toned(account.account.as_str(), Tone::Strong)?;
     let overview = &account.overview;
-    let spent = overview.ledger.words().unwrap_or_else(|| "no end was found yet".to_owned());
+    let spent = overview.ledger.words().unwrap_or_else(|| "no end has been found yet".to_owned());
     screen.pair_wrapped("requests", &spent)?;
     screen.pair_wrapped(
-        "worth",
-        &format!("a request is sent to know an end {} sooner", length(overview.price_s)),
+        "price",
+        &format!("one request for knowing an end {} sooner", length(overview.price_s)),
     )?;
     for curve in &overview.curves {
         screen.line("")?;
@@ -116,8 +116,8 @@ mod tests {
         let (out, _) = written(|screen| write(&account, screen).unwrap());
         let expected = "\
 shop
-requests:        10.0 requests an end, 10.5 at the interval, balance +12
-worth:           a request is sent to know an end 3m 20s sooner
+requests:        10.0 requests per end, 10.5 at the interval, balance +12
+price:           one request for knowing an end 3m 20s sooner
 
 charge in Pending, learnt from 690 ends
 AGE              ENDS OF 100                            ENDS/H  POLLS

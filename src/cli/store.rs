@@ -96,7 +96,7 @@ pub(super) async fn verify_audit(
         screen.note("every entry is linked to the one before")?;
         return Ok(Exit::Ok);
     }
-    screen.note("the audit trail is not whole: compare it with a backup")?;
+    screen.note("the audit trail is not intact: compare it with a backup")?;
     Ok(Exit::Data)
 }
 
@@ -253,7 +253,7 @@ impl Work<'_> {
         let imported = self.watched(importing, screen).await?.map_err(|error| open_failed(&error))?;
         self.say("read", screen)?;
         screen.line(&format!(
-            "{} added to the database, which has {} now",
+            "{} added to the database, which now ends with entry {}",
             text::count(imported.added, "journal entry"),
             imported.last
         ))?;

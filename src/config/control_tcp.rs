@@ -26,7 +26,7 @@ pub struct TcpConfig {
     pub public_url: Option<String>,
     /// What lets in, and as whom.
     pub tokens: Vec<(Role, Secret<String>)>,
-    /// The links of alerts, if they are wanted.
+    /// Makes the links of alerts, if they are wanted.
     pub links: Option<Links>,
 }
 
@@ -76,7 +76,7 @@ impl TcpSection {
                 Some(host) => hosts.push(host.to_owned()),
                 None => findings.add(
                     "control.tcp.public_url",
-                    format!("{url:?} is not the address of a host with TLS"),
+                    format!("{url:?} is not the https address of a host"),
                     "write https://host or https://host:port, without a path",
                 ),
             }

@@ -27,7 +27,7 @@ impl TracesSection {
         }
         if !IS_BUILT_IN {
             let remedy = "build it with --features otlp, or remove the section";
-            findings.add("traces", "this program cannot send traces", remedy);
+            findings.add("traces", "this program was built without traces", remedy);
         }
         Collector { url: self.url, has_object_ids: self.object_ids }
     }

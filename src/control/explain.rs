@@ -177,10 +177,10 @@ pub(super) fn outlook_words(record: &Record, outlook: &Outlook, now: Timestamp) 
         format!(" At the interval, the next poll would be at {}.", moment(at, now))
     });
     format!(
-        "By the last {:.0} ends of its kind, {:.0} of 100 that get as old as this end within {}.{otherwise}",
-        outlook.alike,
+        "Of 100 objects of its kind that reach this age, {:.0} end within {} (learnt from {:.0} ends).{otherwise}",
         outlook.share,
-        span(within)
+        span(within),
+        outlook.alike
     )
 }
 

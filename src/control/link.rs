@@ -1,4 +1,4 @@
-//! The page behind the link of an alert: a person who has the link can say that they take care of it.
+//! The page behind the link of an alert: a person who has the link can say that they are handling it.
 //!
 //! Owns: the page, and what a request for it does. Must never know: how a link is signed, sockets.
 //!
@@ -41,7 +41,7 @@ async fn page(links: &Links, gate: &Gate, service: &Service, head: &Parts) -> An
     let is_told = match head.method {
         Method::GET | Method::HEAD => false,
         Method::POST => true,
-        _ => return Err(Problem::new(Cause::WrongMethod, "a link is opened, or its button pressed", "")),
+        _ => return Err(Problem::new(Cause::WrongMethod, "a link allows only GET and POST", "")),
     };
     // The link is in a chat, so a browser says that another site's page led here. The button must be of this page.
     if is_told {
@@ -49,7 +49,13 @@ async fn page(links: &Links, gate: &Gate, service: &Service, head: &Parts) -> An
     } else {
         gate.is_called_right(&head.headers)?
     }
-    let unknown = || Problem::new(Cause::NotFound, "this is no link of an alert", "open it as it was sent");
+    let unknown = || {
+        Problem::new(
+            Cause::NotFound,
+            "this is not the link of an alert",
+            "open the link exactly as it was sent",
+        )
+    };
     let key = links.key_of(head.uri.path()).ok_or_else(unknown)?;
     if is_told {
         let request = AcknowledgeRequest { keys: vec![key.clone()], all: false };
@@ -65,9 +71,9 @@ async fn page(links: &Links, gate: &Gate, service: &Service, head: &Parts) -> An
             has_button: false,
         },
         None => Page {
-            title: "Do you take care of this?",
+            title: "Are you handling this?",
             headline,
-            note: "If nobody does, others are alerted.".to_owned(),
+            note: "If nobody acknowledges it, others are alerted.".to_owned(),
             has_button: true,
         },
     })

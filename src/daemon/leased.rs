@@ -1,4 +1,4 @@
-//! Sends nothing once this host may not work on a shared store any more.
+//! Sends nothing once this host may no longer use a shared store.
 //!
 //! Owns: the check before every request. Must never know: what a request says, how a lease is kept.
 //!
@@ -15,7 +15,7 @@ struct Leased {
     store: Store,
 }
 
-/// Sends through `inner` while this host works on the store.
+/// Sends through `inner` while this host may use the store.
 pub(super) fn over(inner: Arc<dyn Transport>, store: &Store) -> Arc<dyn Transport> {
     Arc::new(Leased { inner, store: store.clone() })
 }
@@ -24,7 +24,7 @@ impl Transport for Leased {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
             match self.store.failure() {
-                Some(_) => Err(TransportError::Connect("this host works on the store no longer".to_owned())),
+                Some(_) => Err(TransportError::Connect("this host may no longer use the store".to_owned())),
                 None => self.inner.send(request).await,
             }
         })

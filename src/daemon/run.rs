@@ -76,7 +76,7 @@ async fn asked_to_stop_early(requests: &mut tokio::sync::mpsc::UnboundedReceiver
             Some(Request::Reload) => {
                 manager::reloading();
                 let answer =
-                    "a host that does not work yet reads its configuration again only when it is restarted";
+                    "a daemon that starts or stands by does not reload its configuration: restart it";
                 tracing::warn!("{answer}");
                 manager::ready(answer);
             }

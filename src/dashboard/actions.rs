@@ -67,7 +67,7 @@ fn silence(posted: &Posted) -> Result<SilenceAdd, Problem> {
     let label = given("label").map(|text| text.split_once('=').ok_or(text)).transpose();
     let label = label.map_err(|text| malformed(format!("{text:?} is not a label: write NAME=VALUE")))?;
     let hours = given("hours").map(str::parse::<u32>).transpose();
-    let hours = hours.map_err(|_| malformed("the length is not a number of hours".to_owned()))?;
+    let hours = hours.map_err(|_| malformed("the duration is not a number of hours".to_owned()))?;
     Ok(SilenceAdd {
         matchers: Matchers {
             accounts: one("account"),
@@ -75,7 +75,7 @@ fn silence(posted: &Posted) -> Result<SilenceAdd, Problem> {
             kinds: one("kind"),
             object_kinds: one("object_kind"),
             reasons: one("code"),
-            min_severity: severity.map_err(|_| malformed("that is not a severity".to_owned()))?,
+            min_severity: severity.map_err(|_| malformed("the severity is not known".to_owned()))?,
             min_amount: given("min_amount").map(parse_money).transpose().map_err(malformed)?,
             labels: label.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
         },

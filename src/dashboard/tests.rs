@@ -313,7 +313,7 @@ async fn a_silence_is_added_with_the_conditions_of_the_form_or_refused_with_the_
         (422, "kind=declined&until_resolved=yes", "no condition that ends"),
         (400, "min_amount=500", "written with its currency"),
         (400, "label=team", "write NAME=VALUE"),
-        (400, "min_severity=grave", "that is not a severity"),
+        (400, "min_severity=grave", "the severity is not known"),
     ] {
         let refused = add(fields).await;
         assert_eq!(refused.status, status, "{fields}");

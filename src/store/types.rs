@@ -106,7 +106,7 @@ impl Opening {
             );
         }
         if let Some(why) = &self.replaced_copy {
-            remarks.push(format!("this host's copy of the store was read from the database again: {why}"));
+            remarks.push(format!("this host's copy of the store was read again from the database: {why}"));
         }
         remarks.extend(self.lost.iter().map(|what| format!("the journal lacks entries: {what}")));
         if let Some(damage) = &self.cut_tail {
@@ -153,7 +153,7 @@ pub enum OpenError {
         known: u32,
     },
     /// The folder holds something else.
-    #[error("{folder} is not a store: {why}", folder = folder.display())]
+    #[error("{folder} cannot be used as a store: {why}", folder = folder.display())]
     NotAStore {
         /// Which folder.
         folder: PathBuf,
@@ -187,12 +187,14 @@ pub enum OpenError {
     /// The database of a shared store cannot be used.
     #[error("the database of the store cannot be used: {0}")]
     Database(String),
-    /// Another host works on the shared store.
-    #[error("{0} works on the store: send the command to that host, or stop the daemons on all hosts first")]
+    /// Another host has the shared store.
+    #[error(
+        "the store is in use by {0}: send the command to that host, or stop the daemons on all hosts first"
+    )]
     Elsewhere(String),
     /// The database lacks entries that were acknowledged.
     #[error(
-        "the database ends with entry {database}, but this host has {copy} entries: the database lost what was acknowledged, for example in a failover, or it is new. `reconciled store import` adds what it lacks"
+        "the database ends with entry {database}, but this host has {copy} entries: it is new, or lost acknowledged entries, for example in a failover. `reconciled store import` adds what it lacks"
     )]
     DatabaseBehind {
         /// The last entry in the database.

@@ -57,7 +57,7 @@ async fn the_button_behind_the_link_of_an_alert_acknowledges_it_and_opening_the_
             page.headers()["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'")
         );
         let page = page.text().await.unwrap();
-        assert!(page.contains("Do you take care of this?") && page.contains("<button>"), "{page}");
+        assert!(page.contains("Are you handling this?") && page.contains("<button>"), "{page}");
     }
     let (known, tag) = link.rsplit_once('/').unwrap();
     for wrong in [format!("{known}/{}", "0".repeat(tag.len())), known.to_owned(), format!("{start}00/{tag}")]

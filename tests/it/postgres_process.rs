@@ -203,7 +203,7 @@ async fn a_frozen_owner_is_replaced_and_writes_nothing_when_it_thaws() {
     let mut a = fleet.start("a");
     let client = a.works().await;
     let b = fleet.start("b");
-    b.says("works, fence 1, 0 facts behind").await;
+    b.says("is active, fence 1, 0 facts behind").await;
     assert!(b.told.lock().unwrap().iter().any(|line| line == "WATCHDOG=1"), "the standby is alive");
     let early: Vec<Planted> = (0..10).map(|_| fleet.decline(100)).collect();
     for one in &early {
@@ -230,7 +230,7 @@ async fn a_frozen_owner_is_replaced_and_writes_nothing_when_it_thaws() {
     assert_eq!(status.code(), Some(74), "{}", a.log());
     assert!(a.log().contains("lease on the store"), "{}", a.log());
     a.restart();
-    a.says("works, fence 2, 0 facts behind").await;
+    a.says("is active, fence 2, 0 facts behind").await;
     assert!(fleet.facts().starts_with(&format!("{of_first}\n2|")), "the old owner wrote: {}", fleet.facts());
     for one in early.iter().chain(&late) {
         assert_eq!(fleet.host.declines_told(one.id()), 1, "{}", one.id());
@@ -281,7 +281,7 @@ async fn killed_owners_are_replaced_and_nothing_acknowledged_is_lost() {
         let waited = fleet.host.clock.monotonic().saturating_sub(killed);
         println!("kill {kill}: the other host worked after {} ms; lease {LEASE}", waited.as_millis());
         members[working].restart();
-        members[working].says("works, fence").await;
+        members[working].says("is active, fence").await;
         working = other;
     }
     all_declines_told(&fleet.host, &ids(&planted)).await;
@@ -339,7 +339,7 @@ async fn commands_work_on_the_shared_store_while_no_daemon_does() {
     let mut b = fleet.start("b");
     drop(b.works().await);
     let (code, text) = fleet.run("a", &["list"]).await;
-    assert!(code == 69 && text.contains("works on the store"), "{code} {text}");
+    assert!(code == 69 && text.contains("the store is in use by"), "{code} {text}");
     b.signal("TERM");
     assert_eq!(b.ended().await.code(), Some(0), "{}", b.log());
     assert!(!b.log().contains("hush"), "the password is nowhere");

@@ -183,7 +183,7 @@ fn delay_words(delay: &DelayFigures) -> Option<String> {
     };
     (delay.number > 0).then(|| {
         let (half, most) = (within(delay.half_within_s), within(delay.most_within_s));
-        format!("half of {} found within {half}, 95 of 100 within {most}", count(delay.number, "end"))
+        format!("half of {} found within {half}, 95 % within {most}", count(delay.number, "end"))
     })
 }
 

@@ -135,7 +135,7 @@ async fn a_running_daemon_checks_and_copies_its_own_store() {
     house.run(&["audit", "verify"]).await.expect(
         Exit::Data,
         &["journal: file 00000000000000000001.journal at byte", "entry 1"],
-        &["via the running daemon", "the audit trail is not whole"],
+        &["via the running daemon", "the audit trail is not intact"],
     );
     std::fs::write(&segment, whole).unwrap();
     let backup = ["store", "backup", "--to", &copy];

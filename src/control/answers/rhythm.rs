@@ -1,4 +1,4 @@
-//! The answer about polling by learnt ages.
+//! The answer about adaptive polling.
 //!
 //! Owns: which accounts it covers. Must never know: how anything is learnt, sockets, terminals.
 

@@ -44,7 +44,7 @@ impl Service {
         tracing::info!(actor, "verification of the audit trail requested");
         let report = self.store.check_journal().await.map_err(storage)?;
         for problem in &report.problems {
-            tracing::error!(problem, "the audit trail is not whole");
+            tracing::error!(problem, "the audit trail is not intact");
         }
         Ok(report.into())
     }

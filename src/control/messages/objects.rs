@@ -124,11 +124,11 @@ pub struct Enrol {
 pub struct TableReading {
     /// Ignore unknown columns instead of refusing the table.
     pub ignore_columns: bool,
-    /// The decimal sign of amounts, if it is not clear from the amounts themselves.
+    /// The decimal separator of amounts, if it is not clear from the amounts themselves.
     pub decimal: Option<Decimal>,
 }
 
-/// The decimal sign of amounts. The other sign separates thousands.
+/// The decimal separator of amounts. The other sign separates thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum Decimal {
     /// 1,234.56

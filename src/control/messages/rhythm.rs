@@ -1,4 +1,4 @@
-//! Messages about polling by learnt ages.
+//! Messages about adaptive polling.
 //!
 //! Owns: their shape. Must never know: how they are answered or transported.
 
@@ -11,7 +11,7 @@ use crate::payments::object::AccountName;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RhythmRequest {
-    /// The account; by default the first hundred that are polled by learnt ages.
+    /// The account; by default the first hundred that use adaptive polling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
 }

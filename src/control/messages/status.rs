@@ -192,7 +192,7 @@ pub struct AccountHealth {
     /// How late final states were found since the daemon started: from the provider's timestamp until they were seen.
     #[serde(default)]
     pub delay: DelayFigures,
-    /// Its requests; none unless it is polled by learnt ages.
+    /// Its requests; none unless it uses adaptive polling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
 }

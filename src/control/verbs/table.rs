@@ -117,7 +117,7 @@ impl Verb for Explain {
 impl Verb for RhythmRequest {
     type Answer = Vec<AccountRhythm>;
     const SPEC: Spec = Spec::get("/v1/rhythm", Role::Read)
-        .command("rhythm", "Show at which ages objects end, as learnt, and when polls are planned.")
+        .command("rhythm", "Show the learnt ages at which objects end, and the planned polls.")
         .refuses(&[Cause::NotFound]);
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {

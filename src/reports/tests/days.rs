@@ -129,7 +129,9 @@ async fn the_page_shows_how_late_ends_were_found_and_what_is_learnt() {
         (&1.into(), &60.into(), &60.into())
     );
     let page = std::fs::read_to_string(made.folder.join("summary.html")).unwrap();
-    for part in ["How late ends were found", "1 min", "At which ages objects end", "12.5 %, polls: 1"] {
+    for part in
+        ["How late final states were found", "1 min", "The ages at which objects end", "12.5 %, polls: 1"]
+    {
         assert!(page.contains(part), "{part}");
     }
     // What is learnt changes after the day, and makes no new revision.

@@ -42,7 +42,7 @@ pub(crate) fn check_rows(
         end = Link { sequence: reached.sequence, hash: reached.hash };
     }
     if end != last {
-        report.problem(format!("database: row {} is not the entry of this host's copy", end.sequence));
+        report.problem(format!("database: row {} differs from the entry in this host's copy", end.sequence));
     }
     Ok(())
 }

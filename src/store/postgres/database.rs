@@ -167,7 +167,7 @@ impl Database {
         }
     }
 
-    /// Returns the lease, so that another host works at once. If that fails, the lease ends with its term.
+    /// Returns the lease, so that another host becomes active at once. If that fails, the lease ends with its term.
     pub(crate) fn release(&self) {
         self.abandon();
         let _ = self.block_on(self.inner.release());
@@ -199,7 +199,7 @@ impl Inner {
     fn check(&self) {
         if self.fence.load(Ordering::SeqCst) != 0 && self.now() >= self.trusted_until() {
             let trouble = locked(&self.trouble).clone();
-            let why = trouble.unwrap_or_else(|| "this host was stopped for too long".to_owned());
+            let why = trouble.unwrap_or_else(|| "this host was suspended for too long".to_owned());
             self.end(&format!("the lease on the store could not be renewed in time: {why}"));
         }
     }

@@ -1,7 +1,7 @@
 //! A host's copy of a shared store: it follows the rows, and becomes the store in use once this host has the lease.
 //!
 //! Owns: when the copy is of the same history as the rows, and the order of opening. Must never know: what a fact says,
-//! who is waiting.
+//! who waits.
 //!
 //! The copy is opened as a store of one host is. Then rows after its end are written to it. A copy that is damaged, or
 //! whose history is another one, is moved aside and read again from the first row. Two things are never done without
@@ -80,7 +80,7 @@ pub(super) fn identity(place: &Place<'_>, entries: u64) -> Result<String, OpenEr
     }
     if entries > 0 {
         let why = format!(
-            "it has a store of its own with {entries} entries; `reconciled store import` moves them to the database"
+            "it has a store of its own with {entries} entries; `reconciled store import` writes them to the database"
         );
         return Err(OpenError::NotAStore { folder: place.folder().to_owned(), why });
     }
@@ -208,7 +208,7 @@ impl Replica<'_> {
                 }
                 None => {}
                 Some(first) if first == end.sequence + 1 && end.sequence > 0 && !self.is_confirmed => {
-                    self.replace("its history is another one")?;
+                    self.replace("its history is a different one")?;
                     continue;
                 }
                 Some(broken) => {
@@ -236,7 +236,7 @@ impl Replica<'_> {
         if found.sequence < end.sequence && is_beginning {
             return Err(OpenError::DatabaseBehind { database: found.sequence, copy: end.sequence });
         }
-        self.replace("its history is another one")
+        self.replace("its history is a different one")
     }
 
     /// The copy's own entry with this number.

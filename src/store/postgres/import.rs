@@ -42,7 +42,9 @@ pub async fn import(options: Options, now: Timestamp) -> Result<Imported, OpenEr
 
 fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> {
     let Some(shared) = &options.shared else {
-        return Err(OpenError::Database("the configuration names none: [store] engine".to_owned()));
+        return Err(OpenError::Database(
+            "the configuration names none; set engine = \"postgres\" in [store]".to_owned(),
+        ));
     };
     let place = Place::of(options);
     let _lock = place.take_lock(now)?;
@@ -71,7 +73,7 @@ fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> 
 fn write_rows(place: &Place<'_>, database: &Database, mut end: Link) -> Result<Imported, OpenError> {
     let other = |sequence: u64| OpenError::NotAStore {
         folder: place.folder().to_owned(),
-        why: format!("its entry {sequence} is not the one that the database has"),
+        why: format!("its entry {sequence} differs from the one in the database"),
     };
     let folder = place.path("journal");
     let meter = &place.options.meter;

@@ -1,11 +1,11 @@
-//! A store that several hosts share: PostgreSQL has the facts, and one host at a time works.
+//! A store that several hosts share: PostgreSQL has the facts, and one host at a time is active.
 //!
 //! Owns: the lease, the rows, and that a host's journal files are a copy of the rows. Must never know: what a fact says.
 //!
 //! The facts are written to the database first (`database`), by the host that has the lease (`lease`), and then to its
 //! own files. The other hosts follow the rows and apply them to their own files and index (`follow`). So everything
 //! that reads a store, its check and its backup read files, as in a store of one host; a takeover loads nothing; and the
-//! folder of any host is a whole copy of the facts.
+//! folder of any host is a complete copy of the facts.
 //!
 //! | File | What |
 //! |---|---|
@@ -51,7 +51,7 @@ pub struct Shared {
     pub lease_term: Duration,
     /// Measures how long the lease is trusted. Its wall time is not used.
     pub clock: SharedClock,
-    /// What to do, about once a second, while another host works; none: fail at once.
+    /// What to do, about once a second, while another host is active; none: fail at once.
     pub standing_by: Option<StandingBy>,
 }
 
@@ -64,10 +64,10 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What a host knows while another one works.
+/// What a host knows while another one is active.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standby {
-    /// The host that works; none: nobody is known to.
+    /// The active host; none: no host is known to be active.
     pub owner: Option<String>,
     /// How often the store has changed hands.
     pub fence: u64,
@@ -83,10 +83,10 @@ impl fmt::Display for Standby {
             (Some(trouble), _) => write!(formatter, "standby: the database does not answer: {trouble}"),
             (None, Some(owner)) => write!(
                 formatter,
-                "standby: {owner} works, fence {}, {} facts behind",
+                "standby: {owner} is active, fence {}, {} facts behind",
                 self.fence, self.behind
             ),
-            (None, None) => write!(formatter, "standby: no host works, {} facts behind", self.behind),
+            (None, None) => write!(formatter, "standby: no host is active, {} facts behind", self.behind),
         }
     }
 }
@@ -125,7 +125,7 @@ impl DatabaseUrl {
 
     fn config(&self) -> Result<tokio_postgres::Config, &'static str> {
         let url = self.0.as_ref().ok_or("it could not be read by this user")?;
-        tokio_postgres::Config::from_str(url.expose()).map_err(|_| "it is not an address of PostgreSQL")
+        tokio_postgres::Config::from_str(url.expose()).map_err(|_| "it is not a valid PostgreSQL address")
     }
 }
 
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_says_who_works() {
+    fn a_standby_says_who_is_active() {
         let standby = Standby { owner: Some("host-a".to_owned()), fence: 7, behind: 3, trouble: None };
-        assert_eq!(standby.to_string(), "standby: host-a works, fence 7, 3 facts behind");
+        assert_eq!(standby.to_string(), "standby: host-a is active, fence 7, 3 facts behind");
         let cut_off = Standby { trouble: Some("timeout".to_owned()), ..standby };
         assert_eq!(cut_off.to_string(), "standby: the database does not answer: timeout");
     }

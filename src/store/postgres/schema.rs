@@ -53,6 +53,6 @@ async fn version(connection: &Connection) -> Result<i64, Trouble> {
 
 fn too_new(found: i64) -> Trouble {
     Trouble::permanent(format!(
-        "the database has schema {found}, but this program knows only up to {KNOWN}: install the newer program on this host"
+        "the database has schema version {found}, but this program knows only up to {KNOWN}: install the newer program on this host"
     ))
 }

@@ -144,7 +144,7 @@ fn read_all(options: &Options, folder: &Path, skip_damage: bool) -> Result<Readi
 /// When another process has the store, when the backup is damaged or is not a store, or when the disk fails.
 pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<Restored, OpenError> {
     if options.shared.is_some() {
-        let why = "the store is in a database: restore the database, or restore to a store of files and import that";
+        let why = "the store is in a database: restore the database, or restore to a folder with engine = \"files\" and import that";
         return Err(OpenError::NotAStore { folder: options.folder, why: why.to_owned() });
     }
     blocking(move || {

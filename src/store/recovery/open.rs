@@ -47,7 +47,7 @@ pub(crate) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let lock = place.take_lock(now)?;
     place.check_space()?;
     if options.shared.is_none() && place.read_mark(COPY)?.is_some() {
-        let why = "it is a copy of a store in a database. To go on with files alone, stop the daemons on all hosts, then remove the file \"copy\"";
+        let why = "it is a copy of a store in a database. To continue with files alone, stop the daemons on all hosts, then remove the file \"copy\"";
         return Err(OpenError::NotAStore { folder: options.folder.clone(), why: why.to_owned() });
     }
     let mut opening = Opening { is_new: place.check_format()?, ..Opening::default() };

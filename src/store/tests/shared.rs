@@ -350,7 +350,7 @@ async fn a_newer_schema_and_a_wrong_password_are_refused() {
     // Even a host that would wait does not.
     let (options, _) = waiting(shared(two.path(), &server.url(&name)));
     let error = open_error(options).await;
-    assert!(error.to_string().contains("schema 99"), "{error}");
+    assert!(error.to_string().contains("schema version 99"), "{error}");
     assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "1", "it took no lease");
     let (options, _) = waiting(shared(two.path(), &server.url(&name).replace("hush", "wrong-one")));
     let error = open_error(options).await;

@@ -44,7 +44,7 @@ const RARE_PERCENT: f64 = 0.1;
 const POLLS_MAX: usize = 50_000;
 const LISTED_MAX: usize = 200;
 
-/// What was sent and what the interval would have sent, over about the last thousand ends.
+/// Requests sent, and requests that polls at the interval would have sent, over about the last thousand ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Ledger {
     /// Ends that polls have found.
@@ -53,7 +53,7 @@ pub struct Ledger {
     pub requests: u64,
     /// Requests that polls at the interval would have sent.
     pub at_interval: u64,
-    /// Requests that may still be sent, of those that the account may spend until now; negative if too many were sent.
+    /// Requests left of the account's budget so far; negative if it has sent too many.
     pub balance: i64,
 }
 
@@ -63,7 +63,7 @@ impl Ledger {
         let for_each = |requests: u64| requests as f64 / self.ends.max(1) as f64;
         (self.ends > 0).then(|| {
             format!(
-                "{:.1} requests an end, {:.1} at the interval, balance {:+}",
+                "{:.1} requests per end, {:.1} at the interval, balance {:+}",
                 for_each(self.requests),
                 for_each(self.at_interval),
                 self.balance
@@ -79,11 +79,11 @@ pub struct AgeRange {
     pub from_s: u64,
     /// The age at which the next one begins, in seconds.
     pub to_s: u64,
-    /// How many objects of a hundred end in it.
+    /// How many of a hundred objects end in it.
     pub ends_percent: f64,
-    /// The hazard: ends an hour, for each object that is open.
+    /// The hazard: ends per hour, for each object that is still open.
     pub hazard_per_h: f64,
-    /// The polls that are planned in it, of an object that is open throughout.
+    /// The polls planned in it, for an object that stays open throughout.
     pub polls: u64,
 }
 
@@ -94,11 +94,11 @@ pub struct Curve {
     pub kind: Kind,
     /// The state in the provider's spelling.
     pub state: String,
-    /// The ends that it was learnt from. Older ones count less, so this is at most some seven hundred.
+    /// The ends that it was learnt from. Older ones count less, so this is at most about seven hundred.
     pub ends: u64,
-    /// The interval whose requests are the measure, in seconds.
+    /// The fixed interval that it is compared with, in seconds.
     pub interval_s: u64,
-    /// The ranges of ages, up to those that one object in a thousand reaches.
+    /// The ranges of ages, up to the age that one object in a thousand reaches.
     pub ages: Vec<AgeRange>,
     /// The ages of the planned polls in seconds, at most 200.
     pub polls_at_s: Vec<u64>,
@@ -110,7 +110,7 @@ pub struct Overview {
     /// Its requests.
     #[serde(flatten)]
     pub ledger: Ledger,
-    /// What a request is worth, in seconds of not knowing that an object has ended.
+    /// The price of a request, in seconds of not knowing that an object has ended.
     pub price_s: u64,
     /// By kind and state.
     pub curves: Vec<Curve>,
@@ -237,6 +237,6 @@ mod tests {
         let ledger = adaptive.ledger();
         assert_eq!((ledger.balance, ledger.requests, ledger.words()), (-3, 10, None));
         let ledger = Ledger { ends: 2, requests: 9, at_interval: 12, balance: -3 };
-        assert_eq!(ledger.words().unwrap(), "4.5 requests an end, 6.0 at the interval, balance -3");
+        assert_eq!(ledger.words().unwrap(), "4.5 requests per end, 6.0 at the interval, balance -3");
     }
 }
