@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::host::Host;
+use crate::line::Line;
 use crate::measured::{Broken, Goal, Row, Table};
 use crate::objects::{account, enrolment, scramble};
 
@@ -41,13 +42,13 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
         for reader in 0..READERS {
             let (socket, size) = (Arc::clone(&socket), host.size);
             readers.spawn(async move {
-                let client = client(&socket)?;
+                let mut line = Line::open(&socket).await?;
                 let mut times = Vec::new();
                 while Instant::now() < until {
                     let lot = scramble((reader * 1_000_000 + times.len()) as u64);
                     let number = usize::try_from(lot % size.objects as u64)?;
                     let began = Instant::now();
-                    get(&client, &path(number, size.accounts)).await?;
+                    line.get(&path(number, size.accounts)).await?;
                     times.push(began.elapsed());
                 }
                 Ok::<_, Broken>(times)
@@ -73,17 +74,4 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
         });
     }
     Ok(())
-}
-
-pub fn client(socket: &std::path::Path) -> Result<reqwest::Client, Broken> {
-    Ok(reqwest::Client::builder().unix_socket(socket).no_proxy().tls_certs_only([]).build()?)
-}
-
-pub async fn get(client: &reqwest::Client, path: &str) -> Result<Vec<u8>, Broken> {
-    let answer = client.get(format!("http://localhost{path}")).send().await?;
-    let (status, body) = (answer.status(), answer.bytes().await?);
-    match status.is_success() {
-        true => Ok(body.to_vec()),
-        false => Err(format!("{path}: {status} {}", String::from_utf8_lossy(&body)).into()),
-    }
 }

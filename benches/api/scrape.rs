@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::lists::{client, get};
 use crate::host::Host;
+use crate::line::Line;
 use crate::measured::{Broken, Goal, Row, Table};
 
 const TIMES: usize = 20;
@@ -11,12 +11,12 @@ const GOAL_MS: f64 = 50.0;
 const GOAL_MB: f64 = 1.0;
 
 pub async fn run(host: &Host, table: &mut Table) -> Result<(), Broken> {
-    let client = client(&host.socket)?;
+    let mut line = Line::open(&host.socket).await?;
     let mut times = Vec::new();
     let mut bytes = 0;
     for _ in 0..TIMES {
         let began = Instant::now();
-        bytes = get(&client, "/metrics").await?.len();
+        bytes = line.get("/metrics").await?.len();
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
