@@ -1,9 +1,7 @@
 //! Objects like a shop's: charges of v2 with amount and order number, observed once as pending.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
-use reconciled::payments::lifecycle::{Outcome, Phase};
+use reconciled::payments::lifecycle::Phase;
 use reconciled::payments::money::Money;
 use reconciled::payments::object::{AccountName, Kind, ObjectRef};
 use reconciled::payments::observation::Observation;
@@ -56,41 +54,20 @@ pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
 pub(crate) fn first_observed(record: &Record, now: Timestamp) -> Commit {
     let state = "AuthorizationInitiated";
     let observation = Observation {
-        id: record.object.id.as_str().to_owned(),
-        state: state.to_owned(),
-        reasons: Vec::new(),
         updated_at: Some(record.enrolled_at),
         created_at: Some(record.enrolled_at),
         expires_at: Some(record.enrolled_at + SignedDuration::from_hours(30 * 24)),
         amount: record.details.amount,
-        amounts: Default::default(),
-        other_amounts: BTreeMap::new(),
         merchant_reference: record.details.merchant_reference.clone(),
         parent: Some(format!("P02-{}", &record.object.id.as_str()[4..])),
-        children: Vec::new(),
-        is_soft_decline: false,
         environment: Some("Live".to_owned()),
-        evidence: BTreeMap::new(),
         request_id: Some("3f0a6b0e-6f0f-4b8e-9a86-0d1f2c3b4a59".to_owned()),
-        answer_sha256: None,
-        marks: Vec::new(),
+        ..Observation::plain(record.object.id.as_str(), state)
     };
     let transition = Transition {
-        object: record.object.clone(),
-        from: None,
         to: state.to_owned(),
-        reasons: Vec::new(),
-        phase: Phase::Moving,
-        outcome: Outcome::Undecided,
-        amount: record.details.amount,
-        moves: Default::default(),
-        amounts: Default::default(),
-        merchant_reference: record.details.merchant_reference.clone(),
         happened_at: record.enrolled_at,
-        seen_at: now,
-        note: "polled".to_owned(),
-        stored_cause: None,
-        source: None,
+        ..Transition::unobserved(record, Phase::Moving, "polled", now)
     };
     let observed = Observed { observation, phase: Phase::Moving, since: now, seen_at: now };
     Commit { transition: Some(transition), is_news: true, ..polled(record, Some(observed), now) }

@@ -203,6 +203,11 @@ impl Caller {
         Caller { token: Some(role), name: Some(format!("token:{}", role.as_str())), ..Caller::default() }
     }
 
+    /// A person who has the link of an alert, which lets acknowledge that alert and nothing else.
+    pub fn of_link() -> Caller {
+        Caller { name: Some("link".to_owned()), ..Caller::of_token(Role::Operate) }
+    }
+
     /// The user that runs this process.
     pub fn own(users: &users::Users) -> Caller {
         match users::own_uid() {
@@ -222,7 +227,7 @@ impl Caller {
     /// The name under which actions are recorded in histories (docs/src/reference/operations.md section 6.5).
     pub fn actor(&self) -> String {
         match (self.token, self.uid) {
-            (Some(role), _) => format!("token:{}", role.as_str()),
+            (Some(role), _) => self.name.clone().unwrap_or_else(|| format!("token:{}", role.as_str())),
             (None, Some(uid)) => format!("uid:{uid}"),
             (None, None) => "uid:unknown".to_owned(),
         }

@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Table;
 
 use super::alerting::Alerting;
+use super::link::Links;
 use super::routes::{Route, Routes};
 use super::setting::Setting;
 use super::target::{Registration, SectionError, Target, TargetSection};
@@ -205,6 +206,8 @@ pub struct AlertConfig {
     pub alerting: Alerting,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
+    /// Where alerts are acknowledged with a browser, if that is wanted.
+    pub links: Option<Links>,
 }
 
 impl Default for AlertConfig {
@@ -217,6 +220,7 @@ impl Default for AlertConfig {
             receivers: BTreeSet::new(),
             alerting: Alerting::default(),
             zone: TimeZone::UTC,
+            links: None,
         }
     }
 }

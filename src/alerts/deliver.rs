@@ -18,6 +18,7 @@ use super::alerting::Alerting;
 use super::classify::Verdict;
 use super::conditions::Conditions;
 use super::config::AlertConfig;
+use super::link::Links;
 use super::message::{self, Message};
 use super::outbox::{Past, decide, seed};
 use super::routes::Routes;
@@ -91,6 +92,7 @@ pub struct Deliverer {
     alerting: Alerting,
     /// For the times in messages.
     zone: TimeZone,
+    links: Option<Links>,
     /// None until they are read.
     conditions: Mutex<Option<Conditions>>,
     learnt: Mutex<Learnt>,
@@ -115,6 +117,7 @@ impl Deliverer {
             receivers: config.receivers,
             alerting: config.alerting,
             zone: config.zone,
+            links: config.links,
             conditions: Mutex::new(None),
             learnt: Mutex::default(),
         }
@@ -300,7 +303,9 @@ impl Deliverer {
         }
         if !together.is_empty() {
             has_acted = true;
-            for (message, parcel, groups) in together.messages(self.alerting.storm_over, &self.zone) {
+            for (message, parcel, groups) in
+                together.messages(self.alerting.storm_over, &self.zone, self.links.as_ref())
+            {
                 self.deliver(line, state, &message, parcel, round).await?;
                 if self.is_paused(&state.health) {
                     return Ok(false);
@@ -391,7 +396,7 @@ impl Deliverer {
     }
 
     fn message(&self, owed: &Owed) -> Message {
-        together::alone(owed, self.is_sandbox(&owed.alert), &self.zone)
+        together::alone(owed, self.is_sandbox(&owed.alert), &self.zone, self.links.as_ref())
     }
 
     /// Waits for the target's pace, sends, and classifies the answer.

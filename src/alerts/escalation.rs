@@ -4,15 +4,17 @@
 
 use jiff::tz::TimeZone;
 
+use super::link::Links;
 use super::message::stamp;
 use crate::payments::alert::Alert;
 use crate::store::Owed;
 
 /// The alert as a target gets it. An escalation keeps the key, and says since when nobody has acknowledged it. Both it
 /// and an alert that will be escalated say how to acknowledge.
-pub fn worded(owed: &Owed, zone: &TimeZone) -> Alert {
+pub fn worded(owed: &Owed, zone: &TimeZone, links: Option<&Links>) -> Alert {
     let alert = &owed.alert;
-    let command = format!("`reconciled alerts acknowledge '{}'`", alert.key);
+    let link = links.map(|links| format!(" or at {}", links.address(&alert.key))).unwrap_or_default();
+    let command = format!("`reconciled alerts acknowledge '{}'`{link}", alert.key);
     if owed.is_escalation {
         let since = stamp(alert.found_at, zone);
         return Alert {
@@ -53,7 +55,7 @@ mod tests {
                 is_waiting: false,
                 message: None,
             };
-            super::worded(&owed, &TimeZone::UTC)
+            super::worded(&owed, &TimeZone::UTC, None)
         };
         assert_eq!(worded(false, None), plain);
         assert_eq!(

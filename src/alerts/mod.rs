@@ -5,7 +5,8 @@
 //!
 //! A new kind of target is one file in [`targets`] and its line there. In reading order: `config` (the configured
 //! targets), `setting` (checks of their keys), `matchers` (conditions), `rules` (the `[[route]]` sections), `routes`
-//! (which target receives what), `silences` (what is held back), `escalation` (what nobody acknowledged), `message` (the
+//! (which target receives what), `silences` (what is held back), `escalation` (what nobody acknowledged), `link` (where
+//! that is done), `message` (the
 //! text), `target`
 //! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
 //! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `conditions`
@@ -22,6 +23,7 @@ pub mod config;
 pub mod deliver;
 pub mod escalation;
 pub mod fit;
+pub mod link;
 pub mod mail;
 pub mod matchers;
 pub mod message;

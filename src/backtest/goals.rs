@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::bound::least_mean_s;
 use super::engine::run;
 use super::measure::{Measured, SeenEnd};
+use super::parallel::in_parallel;
 use super::rhythm::{Rhythm, Spending};
 use super::workload::Workload;
 use crate::apis::pace::Quota;
@@ -143,55 +144,74 @@ fn all() -> Vec<Goal> {
     ]
 }
 
-/// Measures all goals, one after another. `seed` decides everything that looks random.
-pub fn goals(seed: u64) -> impl Iterator<Item = Reached> {
-    let mut last: Option<(Workload, Measured)> = None;
-    all().into_iter().filter_map(move |goal| {
-        // Neighbours in the list share a past.
-        if last.as_ref().is_none_or(|(workload, _)| workload.name != goal.past) {
-            let workload = Workload::named(goal.past, Quota::LIVE, seed)?;
-            let hourly = run(&workload, &hourly()?);
-            last = Some((workload, hourly));
+/// What several goals may be judged by.
+struct Runs {
+    workload: String,
+    hourly: Measured,
+    adaptive: Measured,
+    /// Had the true ages been known from the beginning.
+    known: Measured,
+    bound_s: Option<f64>,
+}
+
+/// Measures all goals. `seed` decides everything that looks random.
+pub fn goals(seed: u64) -> Vec<Reached> {
+    let all = all();
+    let mut needed: Vec<(&str, Spending)> = Vec::new();
+    for goal in &all {
+        if !needed.contains(&(goal.past, goal.spending)) {
+            needed.push((goal.past, goal.spending));
         }
-        let (workload, hourly) = last.as_ref()?;
-        Some(reached(&goal, workload, hourly))
-    })
+    }
+    let runs = in_parallel(&needed, |(past, spending)| runs(past, *spending, seed));
+    let judged = all.iter().filter_map(|goal| {
+        let place = needed.iter().position(|needed| *needed == (goal.past, goal.spending))?;
+        Some(reached(goal, runs[place].as_ref()?))
+    });
+    judged.collect()
 }
 
-fn hourly() -> Option<Rhythm> {
-    Rhythm::own().into_iter().next()
-}
-
-fn reached(goal: &Goal, workload: &Workload, hourly: &Measured) -> Reached {
-    let spending = goal.spending;
-    let adaptive = run(workload, &Rhythm::adaptive("adaptive", "", spending));
+fn runs(past: &str, spending: Spending, seed: u64) -> Option<Runs> {
+    let workload = Workload::named(past, Quota::LIVE, seed)?;
+    let hourly = run(&workload, &Rhythm::own().into_iter().next()?);
+    let adaptive = run(&workload, &Rhythm::adaptive("adaptive", "", spending));
     let knowing = Spending { knows_all: true, ..spending };
-    let known = run(workload, &Rhythm::adaptive("adaptive-true", "", knowing));
-    let per_end = |measured: &Measured| measured.polls as f64 / measured.ended.max(1) as f64;
+    let known = run(&workload, &Rhythm::adaptive("adaptive-true", "", knowing));
+    // An exhausted quota makes all waits longer, and leaves fewer requests.
+    let is_exhausted = past == "saturation";
+    let longest = if is_exhausted { Some(HOUR * 12) } else { spending.longest };
+    let terms = Spending { longest, ..spending }.terms(HOUR);
+    let asked = if is_exhausted { 0.0 } else { per_end(&hourly) * spending.spend };
+    let bound_s = least_mean_s(&workload, terms, spending.plans_first, per_end(&adaptive).max(asked));
+    Some(Runs { workload: workload.name.clone(), hourly, adaptive, known, bound_s })
+}
+
+fn per_end(measured: &Measured) -> f64 {
+    measured.polls as f64 / measured.ended.max(1) as f64
+}
+
+fn reached(goal: &Goal, runs: &Runs) -> Reached {
+    let Runs { hourly, adaptive, known, bound_s, .. } = runs;
     let ratio =
         |one: Option<f64>, other: Option<f64>| one.zip(other).map(|(one, other)| one / other.max(1.0));
     let whole = |seconds: Option<u64>| seconds.map(|seconds| seconds as f64);
-    let terms = spending.terms(HOUR);
-    let budget = per_end(&adaptive).max(per_end(hourly) * spending.spend);
-    let bound_s = least_mean_s(workload, terms, spending.plans_first, budget);
     let (block_mean, block_requests) = worst_block(&adaptive.ends, &hourly.ends);
     let mut reached = Reached {
         goal: goal.name.to_owned(),
-        workload: workload.name.clone(),
+        workload: runs.workload.clone(),
         most: goal.most,
-        requests: per_end(&adaptive) / per_end(hourly) / spending.spend,
+        requests: per_end(adaptive) / per_end(hourly) / goal.spending.spend,
         mean: ratio(adaptive.detection.mean_s, hourly.detection.mean_s),
         median: ratio(whole(adaptive.detection.p50_s), whole(hourly.detection.p50_s)),
         p99: ratio(whole(adaptive.detection.p99_s), whole(hourly.detection.p99_s)),
         mean_s: adaptive.detection.mean_s,
         mean_if_known: ratio(known.detection.mean_s, hourly.detection.mean_s),
-        // The bound knows no quota.
-        bound: ratio(bound_s, hourly.detection.mean_s).filter(|_| workload.name != "saturation"),
+        bound: ratio(*bound_s, hourly.detection.mean_s),
         block_mean,
         block_requests,
         is_met: false,
     };
-    let of_bound = ratio(adaptive.detection.mean_s.map(|mean_s| mean_s - 30.0), bound_s);
+    let of_bound = ratio(adaptive.detection.mean_s.map(|mean_s| mean_s - 30.0), *bound_s);
     reached.is_met = adaptive.missed == 0
         && adaptive.over_quota == 0
         && reached.requests <= goal.most.requests
@@ -260,22 +280,18 @@ pub fn curve(seed: u64) -> Vec<Point> {
     let ours = CURVE.iter().map(|spend| {
         // Fewer requests than hourly polls need longer waits.
         let longest = (*spend < 1.0).then(|| HOUR.mul_f64(1.05 / spend));
-        point(&Rhythm::adaptive(
-            &format!("adaptive × {spend}"),
-            "",
-            Spending { spend: *spend, longest, ..Spending::default() },
-        ))
+        let spending = Spending { spend: *spend, longest, ..Spending::default() };
+        Rhythm::adaptive(&format!("adaptive × {spend}"), "", spending)
     });
-    let mut points: Vec<Point> = ours.collect();
-    let own: Vec<(f64, f64)> =
-        points.iter().filter_map(|point| Some((point.requests, point.mean_s?))).collect();
     let others = Rhythm::all().into_iter().filter(|rhythm| !rhythm.name.starts_with("adaptive"));
-    points.extend(others.map(|rhythm| {
-        let mut other = point(&rhythm);
+    let rhythms: Vec<Rhythm> = ours.chain(others).collect();
+    let mut points = in_parallel(&rhythms, point);
+    let (own, others) = points.split_at_mut(CURVE.len());
+    let own: Vec<(f64, f64)> = own.iter().filter_map(|point| Some((point.requests, point.mean_s?))).collect();
+    for other in others {
         let is_below = |mean_s: f64| at(&own, other.requests).is_some_and(|ours_s| mean_s < ours_s);
         other.is_below = other.over_quota == 0 && other.mean_s.is_some_and(is_below);
-        other
-    }));
+    }
     points
 }
 
@@ -319,7 +335,8 @@ mod tests {
 
     #[test]
     fn on_a_thousand_objects_the_goal_is_met() {
-        let reached = goals(1).next().unwrap();
+        let goal = &all()[0];
+        let reached = reached(goal, &runs(goal.past, goal.spending, 1).unwrap());
         assert!(reached.is_met, "{reached:?}");
         // A plan that knows the true ages is not below the bound by more than chance.
         let (known, bound) = (reached.mean_if_known.unwrap(), reached.bound.unwrap());

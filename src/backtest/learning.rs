@@ -2,7 +2,7 @@
 //!
 //! Owns: what a replay tells [`Adaptive`] and takes from it. Must never know: how plans are made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::bound::true_hazards;
 use super::rhythm::{Spending, Watch};
 use super::scene::{PastObject, Scene};
 use super::workload::Workload;
-use crate::payments::adaptive::{Adaptive, AnsweredPoll, End, Terms};
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, Budget, End, Terms};
 use crate::payments::object::Kind;
 use crate::payments::record::Record;
 use crate::payments::schedule::Policy;
@@ -26,8 +26,11 @@ const SOON_KNOWN: Duration = Duration::from_secs(60);
 pub(super) struct Learning {
     adaptive: Adaptive,
     spending: Spending,
+    budget: Budget,
     /// The policies of all kinds with the present plans.
     policies: BTreeMap<Kind, Policy>,
+    /// The operations that poll them.
+    operations: BTreeMap<Kind, &'static str>,
 }
 
 impl Learning {
@@ -46,7 +49,15 @@ impl Learning {
         let states = states.into_iter().map(|((kind, state), patience)| (kind, state, patience));
         let policies = scene.objects.iter().map(|object| object.past.object.kind.clone());
         let policies = policies.map(|kind| (kind.clone(), watch.of(&kind).clone())).collect();
-        let mut learning = Learning { adaptive: Adaptive::new(states), spending, policies };
+        let kinds =
+            scene.objects.iter().map(|object| (object.past.object.kind.clone(), object.course.operation));
+        let operations: BTreeMap<Kind, &'static str> = kinds.collect();
+        let used: BTreeSet<&str> = operations.values().copied().collect();
+        let quotas = scene.operations.iter().filter(|(name, _)| used.contains(name));
+        let quota_per_s = quotas.map(|(_, quota)| 1.0 / quota.per.as_secs_f64()).sum();
+        let budget = spending.share.map_or(Budget::Factor(spending.spend), |share| share.budget(quota_per_s));
+        let adaptive = Adaptive::new(states);
+        let mut learning = Learning { adaptive, spending, budget, policies, operations };
         learning.replan(scene.beginning);
         learning
     }
@@ -61,9 +72,9 @@ impl Learning {
     }
 
     fn replan(&mut self, at: Timestamp) {
-        let (spending, policies) = (self.spending, &self.policies);
-        let terms = |kind: &Kind| spending.terms(policies.get(kind).map_or(HOUR, |policy| policy.interval));
-        self.adaptive.replan(terms, spending.spend, spending.plans_first, at);
+        let Learning { spending, budget, policies, operations, .. } = self;
+        let terms = |kind: &Kind| terms(spending, policies, operations, kind);
+        self.adaptive.replan(terms, *budget, spending.plans_first, at);
         for (kind, policy) in self.policies.iter_mut().filter(|(_, policy)| policy.learning.is_some()) {
             policy.plans = self.adaptive.plans(kind).map(Arc::clone);
         }
@@ -102,20 +113,30 @@ impl Learning {
             ended: object.past.final_at.filter(|_| has_ended).map(|at| End::At(between(made, at))),
             late: before.due_at.map_or(Duration::ZERO, |due_at| between(due_at, sent_at)),
         };
-        let interval = self.policies.get(kind).map_or(HOUR, |policy| policy.interval);
-        let terms = self.spending.terms(interval);
-        self.adaptive.polled(kind, object.course.first, &poll, &terms, self.spending.spend);
+        let terms = terms(&self.spending, &self.policies, &self.operations, kind);
+        self.adaptive.polled(kind, object.course.first, &poll, &terms);
         if self.adaptive.is_stale(now) {
             self.replan(now);
         }
     }
 }
 
+fn terms(
+    spending: &Spending,
+    policies: &BTreeMap<Kind, Policy>,
+    operations: &BTreeMap<Kind, &'static str>,
+    kind: &Kind,
+) -> Terms {
+    let terms = spending.terms(policies.get(kind).map_or(HOUR, |policy| policy.interval));
+    Terms { operation: operations.get(kind).copied().unwrap_or_default(), ..terms }
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Spending {
-    /// How a kind with this interval is polled.
+    /// How a kind with this interval is polled, by an operation of its own.
     pub(super) fn terms(&self, interval: Duration) -> Terms {
-        Terms { interval, longest: self.longest.unwrap_or(interval * 21 / 20), shortest: self.shortest }
+        let longest = self.longest.unwrap_or(interval * 21 / 20);
+        Terms { interval, longest, shortest: self.shortest, operation: "" }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! In reading order: `past` (objects), `course` (their states), `workload` (synthetic pasts), `rhythm` (the
 //! policies by name), `scene` (what a policy sees), `engine` (time and events), `server`, `ours`, `learning`, `peers`, `measure`,
-//! `bound` (what no policy can beat), `long` (pasts of many days), `goals` (what adaptive polls must reach).
+//! `bound` (what no policy can beat), `long` (pasts of many days), `goals` (what adaptive polls must reach), `parallel`.
 
 mod bound;
 mod course;
@@ -22,6 +22,7 @@ mod learning;
 mod long;
 mod measure;
 mod ours;
+mod parallel;
 mod past;
 mod peers;
 mod rhythm;

@@ -153,24 +153,12 @@ impl<'a> Ours<'a> {
         let object = &self.scene.objects[who];
         let began = if has_ended { object.past.final_at } else { None };
         Observation {
-            id: object.past.object.id.to_string(),
-            state: if has_ended { object.course.last } else { object.course.first }.to_owned(),
-            reasons: Vec::new(),
             updated_at: Some(began.unwrap_or(object.past.created_at)),
             created_at: Some(object.past.created_at),
-            expires_at: None,
-            amount: None,
-            amounts: Default::default(),
-            other_amounts: std::collections::BTreeMap::new(),
-            merchant_reference: None,
-            parent: None,
-            children: Vec::new(),
-            is_soft_decline: false,
-            environment: None,
-            evidence: std::collections::BTreeMap::new(),
-            request_id: None,
-            answer_sha256: None,
-            marks: Vec::new(),
+            ..Observation::plain(
+                object.past.object.id.to_string(),
+                if has_ended { object.course.last } else { object.course.first },
+            )
         }
     }
 }

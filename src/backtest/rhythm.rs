@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::payments::object::Kind;
-use crate::payments::schedule::{Learning, Policy};
+use crate::payments::schedule::{Learning, Policy, Spend};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -52,10 +52,12 @@ impl Watch {
 }
 
 /// What adaptive polling may spend.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spending {
-    /// Requests for each that the interval would send.
+    /// Requests for each that the interval would send,
     pub(super) spend: f64,
+    /// unless they are configured otherwise.
+    pub(super) share: Option<Spend>,
     /// No wait is longer; a twentieth more than the interval by default.
     pub(super) longest: Option<Duration>,
     /// No wait is shorter.
@@ -72,6 +74,7 @@ impl Default for Spending {
     fn default() -> Spending {
         Spending {
             spend: 1.0,
+            share: None,
             longest: None,
             shortest: Duration::from_secs(30),
             plans_first: true,
@@ -133,7 +136,7 @@ impl Rhythm {
         let most_in_flight = most_in_flight.max(1);
         let learning = kinds.values().chain([&general]).find_map(|policy| policy.learning);
         let adaptive = learning.map(|learning| Spending {
-            spend: f64::from(learning.spend_percent) / 100.0,
+            share: Some(learning.spend),
             longest: learning.longest,
             shortest: learning.shortest,
             ..Spending::default()

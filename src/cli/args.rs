@@ -160,6 +160,16 @@ Examples:
   reconciled explain S01-1234567-1234567-C123456
   reconciled explain shop-de/charge/S01-1234567-1234567-C123456 --json")]
     Explain(ExplainArguments),
+    /// [`messages::RhythmRequest`]
+    #[command(about = messages::RhythmRequest::SPEC.help, after_help = "\
+For every kind that is polled by learnt ages (poll.rhythm = \"adaptive\"): how
+many of a hundred objects end at which age, the ends an hour for each object
+that is open at that age (the hazard), and the polls that are planned.
+
+Examples:
+  reconciled rhythm
+  reconciled rhythm --account shop-de --json")]
+    Rhythm(RhythmArguments),
     /// [`messages::PollRequest`]
     #[command(about = messages::PollRequest::SPEC.help, after_help = "\
 These objects are polled before all others of their account, but never faster

@@ -46,6 +46,7 @@ pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, F
             free_floor_bytes: config.store.min_free_mib * 1024 * 1024,
             command: std::env::args().nth(1).unwrap_or_default(),
             beside: vec![crate::daemon::BATCHES.to_owned()],
+            shared: crate::daemon::shared_store(&config.store, clock),
             ..store::Options::default()
         },
         clock: clock.clone(),
@@ -142,10 +143,10 @@ pub(super) fn open_failed(error: &OpenError) -> Failed {
 
 fn open_exit(error: &OpenError) -> Exit {
     match error {
-        OpenError::Locked { .. } => Exit::Unavailable,
+        OpenError::Locked { .. } | OpenError::Elsewhere(_) | OpenError::Database(_) => Exit::Unavailable,
         OpenError::TooNew { .. } | OpenError::NotAStore { .. } => Exit::Config,
         // Starting again would not help.
-        OpenError::Damaged(_) | OpenError::Lost { .. } => Exit::Data,
+        OpenError::Damaged(_) | OpenError::Lost { .. } | OpenError::DatabaseBehind { .. } => Exit::Data,
         _ => Exit::Disk,
     }
 }

@@ -48,6 +48,7 @@ mod poll;
 mod progress;
 mod reload;
 mod report;
+mod rhythm;
 mod run;
 mod setup;
 mod show;
@@ -159,6 +160,7 @@ pub async fn operate(
         Command::List(options) => list::list(&options, &connection, clock, screen).await,
         Command::Show(options) => show::show(&options, &connection, clock, screen).await,
         Command::Explain(options) => explain::explain(&options, &connection, screen).await,
+        Command::Rhythm(options) => rhythm::rhythm(&options, &connection, screen).await,
         Command::Poll(options) => poll::poll(options, &connection, clock, screen).await,
         Command::Forget(options) => forget::forget(&options, &connection, screen).await,
         Command::Accept(options) => accept::accept(&options, &connection, screen).await,

@@ -212,6 +212,17 @@ pub struct ExplainArguments {
     pub json: bool,
 }
 
+/// `rhythm`
+#[derive(Debug, Args)]
+pub struct RhythmArguments {
+    /// Only this account.
+    #[arg(long)]
+    pub account: Option<AccountName>,
+    /// Print everything as JSON: one account per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `poll`
 #[derive(Debug, Args)]
 pub struct PollArguments {

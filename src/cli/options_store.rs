@@ -65,6 +65,18 @@ Examples:
   reconciled store rebuild
   reconciled store rebuild --accept-loss")]
     Rebuild(StoreRebuildArguments),
+    /// Write this host's store to the database of a shared store. The daemons must be stopped.
+    #[command(after_help = "\
+For `[store] engine = \"postgres\"`. Adds to the database every journal entry that
+this host has and the database lacks: all of them if the database is new, the
+last ones if a failover lost them. The database must have no other history.
+Interrupted, the same command goes on where it was. Afterwards the folder is a
+copy. To go back to files, stop the daemons on all hosts, set the engine to
+\"files\" on one of them, and remove the file \"copy\" from its store's folder.
+
+Example:
+  reconciled store import")]
+    Import,
 }
 
 /// `store check`

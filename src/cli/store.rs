@@ -1,4 +1,4 @@
-//! `reconciled store check | backup | compact | restore | rebuild`
+//! `reconciled store check | backup | compact | restore | rebuild | import`
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,11 +56,14 @@ pub(super) async fn store(
             compacted(&done, &options, screen)
         }
         (StoreCommand::Compact(options), None) => work.compact(&options, screen).await,
-        (StoreCommand::Restore(_) | StoreCommand::Rebuild(_), Some(client)) => Err(Failed::new(
-            Exit::Unavailable,
-            format!("the daemon (pid {}) has the store open", client.greeting().pid),
-            "stop it first: systemctl stop reconciled",
-        )),
+        (StoreCommand::Restore(_) | StoreCommand::Rebuild(_) | StoreCommand::Import, Some(client)) => {
+            Err(Failed::new(
+                Exit::Unavailable,
+                format!("the daemon (pid {}) has the store open", client.greeting().pid),
+                "stop it first: systemctl stop reconciled",
+            ))
+        }
+        (StoreCommand::Import, None) => work.import(screen).await,
         (StoreCommand::Restore(options), None) => work.restore(options, screen).await,
         (StoreCommand::Rebuild(options), None) => work.rebuild(&options, screen).await,
     }
@@ -243,6 +246,18 @@ impl Work<'_> {
         ))?;
         let is_whole = opening.skipped.is_empty() && restored.torn.is_none();
         Ok(if is_whole { Exit::Ok } else { Exit::Data })
+    }
+
+    async fn import(&self, screen: &mut Screen<'_>) -> Ended {
+        let importing = store::import(self.options.clone(), self.clock.now());
+        let imported = self.watched(importing, screen).await?.map_err(|error| open_failed(&error))?;
+        self.say("read", screen)?;
+        screen.line(&format!(
+            "{} added to the database, which has {} now",
+            text::count(imported.added, "journal entry"),
+            imported.last
+        ))?;
+        Ok(Exit::Ok)
     }
 
     async fn rebuild(&self, options: &StoreRebuildArguments, screen: &mut Screen<'_>) -> Ended {

@@ -303,6 +303,12 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
     let json = house.run(&["show", "shop/charge/S01-1-1-C1", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["object"]["amount"], "14.00");
+    house.run(&["rhythm"]).await.expect(Exit::Ok, &["nothing is polled by learnt ages"], &[]);
+    house.run(&["rhythm", "--account", "nobody"]).await.expect(
+        Exit::NoInput,
+        &[],
+        &["the configuration has no account nobody"],
+    );
     house.run(&["explain", "S01-1-1-C1"]).await.expect(
         Exit::Ok,
         &["This is final: the money was refused", "what to do:", "Ask for another payment method."],

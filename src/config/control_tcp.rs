@@ -8,8 +8,10 @@ use serde::Deserialize;
 
 use super::findings::Findings;
 use crate::access::Role;
+use crate::alerts::link::Links;
 use crate::secret::{Secret, SecretLoader, SecretReference};
 
+const MAKE_ONE: &str = "store the output of: openssl rand -base64 32";
 /// The shortest token, in characters: nobody guesses 32 random ones.
 const SHORTEST: usize = 32;
 
@@ -24,6 +26,8 @@ pub struct TcpConfig {
     pub public_url: Option<String>,
     /// What lets in, and as whom.
     pub tokens: Vec<(Role, Secret<String>)>,
+    /// The links of alerts, if they are wanted.
+    pub links: Option<Links>,
 }
 
 impl TcpConfig {
@@ -43,6 +47,7 @@ pub(super) struct TcpSection {
     public_url: Option<String>,
     #[serde(default)]
     tokens: TokenSection,
+    link_secret: Option<SecretReference>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -84,26 +89,46 @@ impl TcpSection {
         ];
         let mut tokens: Vec<(Role, Secret<String>)> = Vec::new();
         for (role, reference) in written {
-            let Some(reference) = reference else { continue };
             let key = format!("control.tcp.tokens.{}", role.as_str());
-            let remedy = "store the output of: openssl rand -base64 32";
-            match loader.load_line(&reference) {
-                Ok(_) if loader.is_blind() => {}
-                Ok(token) if token.expose().chars().count() < SHORTEST => {
-                    findings.add(&key, format!("it has fewer than {SHORTEST} characters"), remedy);
+            match reference.and_then(|reference| random_text(&key, &reference, loader, findings)) {
+                Some(token) if !token.expose().bytes().all(|letter| letter.is_ascii_graphic()) => {
+                    findings.add(&key, "it has characters that a header cannot have", MAKE_ONE);
                 }
-                Ok(token) if !token.expose().bytes().all(|letter| letter.is_ascii_graphic()) => {
-                    findings.add(&key, "it has characters that a header cannot have", remedy);
+                Some(token) if tokens.iter().any(|(_, known)| *known == token) => {
+                    findings.add(&key, "another role has the same token", MAKE_ONE);
                 }
-                Ok(token) if tokens.iter().any(|(_, known)| *known == token) => {
-                    findings.add(&key, "another role has the same token", remedy);
-                }
-                Ok(token) => tokens.push((role, token)),
-                Err(bad) => findings.add(&key, bad.what, bad.remedy),
+                Some(token) => tokens.push((role, token)),
+                None => {}
             }
         }
+        let secret = self
+            .link_secret
+            .and_then(|reference| random_text("control.tcp.link_secret", &reference, loader, findings));
         let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
-        TcpConfig { listen: self.listen, hosts, public_url, tokens }
+        let mut tcp = TcpConfig { listen: self.listen, hosts, public_url, tokens, links: None };
+        tcp.links = secret.map(|secret| Links::new(&tcp.base_url(), secret));
+        tcp
+    }
+}
+
+/// A secret that nobody guesses. `None` if it is not usable, which is then among the findings, or not to be read.
+fn random_text(
+    key: &str,
+    reference: &SecretReference,
+    loader: &SecretLoader,
+    findings: &mut Findings<'_>,
+) -> Option<Secret<String>> {
+    match loader.load_line(reference) {
+        Ok(_) if loader.is_blind() => None,
+        Ok(text) if text.expose().chars().count() < SHORTEST => {
+            findings.add(key, format!("it has fewer than {SHORTEST} characters"), MAKE_ONE);
+            None
+        }
+        Ok(text) => Some(text),
+        Err(bad) => {
+            findings.add(key, bad.what, bad.remedy);
+            None
+        }
     }
 }
 

@@ -265,6 +265,7 @@ fn read(
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
+    let store = store.resolve(&loader, &mut findings);
     let control = section_of::<ControlSection>(&mut table, "control", &mut findings);
     let control = control.resolve(&surroundings.users, &loader, &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
@@ -314,6 +315,7 @@ fn read(
             let receivers = events.0.iter().map(|receiver| receiver.target()).collect();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
             let alerts = alerts::AlertConfig {
+                links: control.tcp.as_ref().and_then(|tcp| tcp.links.clone()),
                 zone: reports.zone.clone(),
                 routes,
                 remarks,

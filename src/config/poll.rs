@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
+use crate::payments::adaptive::FACTORS;
 use crate::payments::object::Kind;
-use crate::payments::schedule::{Learning, Policy};
+use crate::payments::schedule::{Learning, Policy, Spend};
 
 use super::findings::Findings;
 use super::lines::join;
@@ -65,7 +66,7 @@ pub(super) struct Rhythm {
     countdowns: Option<Vec<Span>>,
     batch: Option<ByBatch>,
     rhythm: Option<RhythmName>,
-    spend: Option<Spend>,
+    spend: Option<SpendKey>,
     longest: Option<Span>,
     shortest: Option<Span>,
 }
@@ -80,27 +81,50 @@ enum RhythmName {
     Adaptive,
 }
 
-/// How many requests adaptive polling sends: `"as-interval"`, or a factor of that such as 1.25. In percent.
+/// How many requests adaptive polling sends: `"as-interval"`, a factor of that such as 1.25, or a share of the quota such
+/// as `"20% of quota"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Spend(u32);
+struct SpendKey(Spend);
 
-impl<'de> Deserialize<'de> for Spend {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Spend, D::Error> {
+impl<'de> Deserialize<'de> for SpendKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SpendKey, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let percent = match &value {
-            Value::String(word) if word == "as-interval" => Some(100.0),
-            Value::Float(factor) => Some(factor * 100.0),
-            Value::Integer(factor @ 1..=10) => Some(*factor as f64 * 100.0),
+        let spend = match &value {
+            Value::String(word) => spend_of(word),
+            Value::Float(factor) => of_interval(*factor),
+            Value::Integer(factor) => of_interval(*factor as f64),
             _ => None,
         };
-        let percent = percent.filter(|percent| (50.0..=1000.0).contains(percent));
-        let percent = percent.and_then(|percent| format!("{percent:.0}").parse().ok());
-        percent.map(Spend).ok_or_else(|| {
+        spend.map(SpendKey).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "{value} is neither \"as-interval\" nor a factor from 0.5 to 10 such as 1.25"
+                "{value} is neither \"as-interval\", nor a factor from 0.5 to 10 such as 1.25, nor a share of the quota \
+                 from 0.1 to 100 percent such as \"20% of quota\""
             ))
         })
     }
+}
+
+fn spend_of(word: &str) -> Option<Spend> {
+    if word == "as-interval" {
+        return of_interval(1.0);
+    }
+    match word.strip_suffix("of quota") {
+        Some(share) => {
+            let percent: f64 = share.trim().strip_suffix('%')?.trim().parse().ok()?;
+            let permille = (0.1..=100.0).contains(&percent).then(|| whole(percent * 10.0))??;
+            Some(Spend::OfQuota { permille })
+        }
+        None => of_interval(word.parse().ok()?),
+    }
+}
+
+fn of_interval(factor: f64) -> Option<Spend> {
+    let percent = (FACTORS.0..=FACTORS.1).contains(&factor).then(|| whole(factor * 100.0))??;
+    Some(Spend::OfInterval { percent })
+}
+
+fn whole(number: f64) -> Option<u32> {
+    format!("{number:.0}").parse().ok()
 }
 
 /// Whether objects that single requests cannot poll in time are polled by batch.
@@ -151,7 +175,7 @@ impl Rhythm {
             None => around?,
         };
         Some(Learning {
-            spend_percent: self.spend.map_or(around.spend_percent, |spend| spend.0),
+            spend: self.spend.map_or(around.spend, |spend| spend.0),
             longest: self.longest.map(|span| span.0).or(around.longest),
             shortest: self.shortest.map_or(around.shortest, |span| span.0),
         })
@@ -296,11 +320,32 @@ mod tests {
         let general = section("rhythm = 'adaptive'\nspend = 1.25\n[kinds.refund]\nrhythm = 'fixed'");
         let learning = |own: &str, kind| PollSection::policy(&general, &section(own), kind).learning;
         let charge = learning("longest = '2h'", "charge").unwrap();
-        assert_eq!((charge.spend_percent, charge.longest), (125, Some(Duration::from_secs(7200))));
+        assert_eq!(charge.longest, Some(Duration::from_secs(7200)));
+        assert_eq!(charge.spend, Spend::OfInterval { percent: 125 });
         assert_eq!(learning("", "refund"), None);
-        assert_eq!(learning("spend = 'as-interval'", "charge").unwrap().spend_percent, 100);
-        for bad in ["'much'", "0.1", "11", "-1.0", "true"] {
-            assert!(toml::from_str::<Rhythm>(&format!("spend = {bad}")).is_err(), "{bad}");
+        let spend = |written: &str| learning(&format!("spend = {written}"), "charge").unwrap().spend;
+        for (written, percent) in [("'as-interval'", 100), ("2", 200), ("0.5", 50), ("'1.25'", 125)] {
+            assert_eq!(spend(written), Spend::OfInterval { percent }, "{written}");
+        }
+        for (written, permille) in
+            [("'20% of quota'", 200), ("'0.1 % of quota'", 1), ("'100% of quota'", 1000)]
+        {
+            assert_eq!(spend(written), Spend::OfQuota { permille }, "{written}");
+        }
+        let bad = [
+            "'much'",
+            "0.1",
+            "11",
+            "-1.0",
+            "true",
+            "'20%'",
+            "'0% of quota'",
+            "'101% of quota'",
+            "'x% of quota'",
+        ];
+        for bad in bad {
+            let error = toml::from_str::<Rhythm>(&format!("spend = {bad}")).unwrap_err().to_string();
+            assert!(error.contains("such as \"20% of quota\""), "{error}");
         }
     }
 

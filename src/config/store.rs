@@ -7,6 +7,19 @@ use serde::{Deserialize, Deserializer};
 
 use super::findings::Findings;
 use super::poll::Span;
+use crate::secret::{SecretLoader, SecretReference};
+use crate::store::DatabaseUrl;
+
+/// Where the facts are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// In files of this host.
+    #[default]
+    Files,
+    /// In PostgreSQL, for several hosts.
+    Postgres,
+}
 
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -14,6 +27,16 @@ use super::poll::Span;
 pub struct StoreConfig {
     /// The store's folder.
     pub folder: PathBuf,
+    /// Where the facts are.
+    pub engine: Engine,
+    /// Where the address of the database is.
+    pub url: Option<SecretReference>,
+    /// How long a lease on the shared store lasts without being renewed.
+    #[serde(deserialize_with = "length_of_time")]
+    pub lease: Duration,
+    /// The address of the database, if the store is shared.
+    #[serde(skip)]
+    pub database: Option<DatabaseUrl>,
     /// Memory for the index, mebibytes.
     pub cache_mib: u64,
     /// The process refuses to start below this much free space, mebibytes.
@@ -31,6 +54,10 @@ impl Default for StoreConfig {
     fn default() -> StoreConfig {
         StoreConfig {
             folder: PathBuf::new(),
+            engine: Engine::Files,
+            url: None,
+            lease: Duration::from_secs(30),
+            database: None,
             cache_mib: 48,
             min_free_mib: 64,
             compact_above_mib: 64,
@@ -44,7 +71,43 @@ impl Default for StoreConfig {
 const COMPACT_ABOVE_MOST_MIB: u64 = 1024 * 1024;
 const COMPACT_EVERY_MOST: Duration = Duration::from_secs(24 * 3600);
 
+/// Shorter, and a slow answer of the database ends a lease; longer, and a takeover takes longer.
+const LEASE_BOUNDS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
 impl StoreConfig {
+    /// Reads the address of the database, if the store is shared.
+    pub(super) fn resolve(mut self, loader: &SecretLoader, findings: &mut Findings<'_>) -> StoreConfig {
+        if !(LEASE_BOUNDS.0..=LEASE_BOUNDS.1).contains(&self.lease) {
+            findings.add("store.lease", "is outside 5s to 5m", "\"30s\" is the default");
+        }
+        match (self.engine, &self.url) {
+            (Engine::Files, None) => {}
+            (Engine::Files, Some(_)) => {
+                findings.add(
+                    "store.url",
+                    "is not used by the engine \"files\"",
+                    "remove it, or write engine = \"postgres\"",
+                );
+            }
+            (Engine::Postgres, None) => {
+                findings.add("store.url", "is missing", "write \"credential:NAME\" or \"file:/absolute/path\"; that file holds postgresql://USER:PASSWORD@HOST/DATABASE");
+            }
+            (Engine::Postgres, Some(reference)) => match loader.load_line(reference) {
+                Ok(_) if loader.is_blind() => self.database = Some(DatabaseUrl::unread()),
+                Ok(url) => match DatabaseUrl::new(url) {
+                    Ok(url) => self.database = Some(url),
+                    Err(what) => findings.add(
+                        "store.url",
+                        format!("the address cannot be used: {what}"),
+                        "put postgresql://USER:PASSWORD@HOST/DATABASE into the file",
+                    ),
+                },
+                Err(bad) => findings.add("store.url", bad.what, bad.remedy),
+            },
+        }
+        self
+    }
+
     /// Checks everything that can be checked without reading the folder.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         if !(8..=4096).contains(&self.cache_mib) {

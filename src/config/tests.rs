@@ -290,6 +290,24 @@ fn polling_by_batch_is_only_for_an_api_that_has_batches() {
     assert_eq!(with("[poll]\nbatch = \"auto\"").0, Some(true), "a general setting applies where it can");
 }
 
+#[test]
+fn a_shared_store_needs_an_address_and_files_need_none() {
+    let problems = |keys: &str| blind(&format!("[store]\n{keys}\n{LEAST}")).1.join("; ");
+    let (config, _) = blind(&format!("[store]\nengine = \"postgres\"\nurl = \"credential:x\"\n{LEAST}"));
+    assert!(config.is_some_and(|config| config.store.database.is_some()));
+    for (keys, part) in [
+        ("engine = \"postgres\"", "store.url: is missing"),
+        ("url = \"credential:x\"", "store.url: is not used by the engine"),
+        ("engine = \"postgres\"\nurl = \"postgresql://u:hush@h/d\"", "store.url: a secret must not be in"),
+        ("engine = \"sqlite\"", "store.engine"),
+        ("lease = \"4s\"", "store.lease: is outside 5s to 5m"),
+        ("lease = \"1h\"", "store.lease: is outside 5s to 5m"),
+    ] {
+        let found = problems(keys);
+        assert!(found.contains(part) && !found.contains("hush"), "{keys}: {found}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -11,6 +11,7 @@ use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
 use crate::payments::record::Record;
 use crate::payments::schedule::{Policy, milestones, state_began};
 use crate::reconcile::Outlook;
+use crate::text;
 use crate::time::later;
 
 /// What an explanation needs besides the record.
@@ -28,16 +29,7 @@ pub struct Ground<'a> {
 
 /// A duration in at most two units: `45 s`, `3 h 20 min`, `6 d 4 h`.
 pub fn span(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs().unsigned_abs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, 0) => format!("{hours} h"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, 0, _) => format!("{days} d"),
-        _ => format!("{days} d {hours} h"),
-    }
+    text::span(duration.as_secs().unsigned_abs())
 }
 
 /// A time with its distance from now: `2026-01-15T09:30:00Z (in 5 min)`.

@@ -19,6 +19,7 @@ use super::problem::{Cause, Problem};
 use crate::access::allowance::{Allowance, BURST};
 use crate::access::sessions::Sessions;
 use crate::access::{Caller, Role};
+use crate::alerts::link::Links;
 use crate::secret::Secret;
 
 /// Paths that tell nothing but that the daemon is there, and need no token.
@@ -60,6 +61,8 @@ pub struct Gate {
     tokens: Vec<Token>,
     unknown: Mutex<Unknown>,
     sessions: Option<Arc<Sessions>>,
+    /// What recognises the links of alerts, which need no token.
+    pub(super) links: Option<Links>,
 }
 
 /// Requests with an unknown token.
@@ -88,13 +91,19 @@ impl Gate {
     pub fn new(hosts: &[String], tokens: Vec<Token>) -> Gate {
         let own = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
         let hosts = own.into_iter().chain(hosts.iter().map(|host| host.to_lowercase())).collect();
-        Gate { hosts, tokens, unknown: Mutex::default(), sessions: None }
+        Gate { hosts, tokens, unknown: Mutex::default(), sessions: None, links: None }
     }
 
     /// The same, which also lets the sessions of the dashboard read the stream of events.
     #[must_use]
     pub fn with_sessions(self, sessions: Option<Arc<Sessions>>) -> Gate {
         Gate { sessions, ..self }
+    }
+
+    /// The same, open for the links of alerts.
+    #[must_use]
+    pub fn with_links(self, links: Option<Links>) -> Gate {
+        Gate { links, ..self }
     }
 
     /// Checks a request for a page. The dashboard itself checks who sends it.
@@ -157,15 +166,18 @@ impl Gate {
         }
     }
 
-    /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
-    fn is_meant(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let refused = |detail: &str| {
-            let remedy = "call it by a name in hosts under [control.tcp], and not from another site's page";
-            Err(Problem::new(Cause::Forbidden, detail, remedy))
-        };
-        if !text(headers, &HOST).is_some_and(|host| self.knows(host)) {
-            return refused("the Host header names another server");
+    /// Whether a request names this daemon.
+    pub(super) fn is_called_right(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match text(headers, &HOST).is_some_and(|host| self.knows(host)) {
+            true => Ok(()),
+            false => Err(misled("the Host header names another server")),
         }
+    }
+
+    /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
+    pub(super) fn is_meant(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        self.is_called_right(headers)?;
+        let refused = |detail| Err(misled(detail));
         let of_own_page = |origin: &str| {
             let (scheme, host) = origin.split_once("://").unwrap_or_default();
             matches!(scheme, "http" | "https") && self.knows(host)
@@ -204,6 +216,11 @@ pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     let mut values = pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value);
     let value = values.next()?;
     values.next().is_none().then_some(value)
+}
+
+fn misled(detail: &str) -> Problem {
+    let remedy = "call it by a name in hosts under [control.tcp], and not from another site's page";
+    Problem::new(Cause::Forbidden, detail, remedy)
 }
 
 /// A header that is sent once.

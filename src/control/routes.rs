@@ -237,7 +237,7 @@ impl IntoResponse for Problem {
     }
 }
 
-fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response {
+pub(super) fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

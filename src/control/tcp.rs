@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
 pub use super::gate::{Gate, SESSION_COOKIE, Token, session_cookie, too_many};
+use super::link;
 use super::places::{Place, Places};
 use super::problem::{Cause, Problem};
 use super::routes::{Patience, router};
@@ -63,7 +64,7 @@ impl Tcp {
             answer: limits.answer_timeout,
             slow_answer: limits.slow_answer_timeout,
         };
-        let routers = Routers { api: router(service, patience, stop.clone()), pages };
+        let routers = Routers { api: router(service.clone(), patience, stop.clone()), pages, service };
         let (places, connections) = (Places::new(CONNECTIONS_MAX, 0), TaskTracker::new());
         loop {
             let stream = tokio::select! {
@@ -111,6 +112,7 @@ async fn free(places: &Arc<Places>) -> Arc<Place> {
 struct Routers {
     api: Router,
     pages: Router,
+    service: Service,
 }
 
 fn is_of_api(path: &str) -> bool {
@@ -134,6 +136,9 @@ async fn serve_one(
         let (mut routers, gate, now) = (routers.clone(), Arc::clone(&gate), clock.monotonic());
         async move {
             let (mut head, body) = request.into_parts();
+            if let Some(links) = gate.links.as_ref().filter(|_| head.uri.path().starts_with(link::PATH)) {
+                return Ok(link::answer(links, &gate, &routers.service, &head).await);
+            }
             if !is_of_api(head.uri.path()) {
                 return match gate.admit_page(&head) {
                     Ok(()) => routers.pages.call(Request::from_parts(head, body)).await,

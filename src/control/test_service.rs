@@ -97,24 +97,14 @@ pub(crate) fn observed_record(object: &str, state: &str, reasons: &[&str], since
     let since: Timestamp = since.parse().unwrap();
     let facts = PLAIN.state(state);
     let observation = Observation {
-        id: object.id.to_string(),
-        state: state.to_owned(),
         reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
         updated_at: Some(since),
         created_at: Some(since),
-        expires_at: None,
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
-        amounts: Default::default(),
-        other_amounts: Default::default(),
         merchant_reference: Some("A-1".to_owned()),
-        parent: None,
-        children: Vec::new(),
-        is_soft_decline: false,
-        environment: None,
         evidence: [("chargeId".to_owned(), object.id.to_string())].into(),
         request_id: Some("req-1".to_owned()),
-        answer_sha256: None,
-        marks: Vec::new(),
+        ..Observation::plain(object.id.to_string(), state)
     };
     let phase = facts.map_or(Phase::Resting, |facts| facts.phase);
     let mut record = Record::enrolled(Enrolment { object, details: Details::default() }, since);
@@ -369,21 +359,12 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
     let before = store.record(&record.object).await.unwrap().unwrap();
     let facts = PLAIN.state(state).unwrap();
     let transition = Transition {
-        object: record.object.clone(),
         from: None,
-        to: state.to_owned(),
         reasons: vec!["HardDeclined".to_owned()],
-        phase: facts.phase,
         outcome: facts.outcome,
-        amount: record.amount(),
-        moves: Default::default(),
-        amounts: Default::default(),
         merchant_reference: None,
         happened_at: "2026-01-15T09:00:00Z".parse().unwrap(),
-        seen_at: "2026-01-15T09:10:00Z".parse().unwrap(),
-        note: "polled".to_owned(),
-        stored_cause: None,
-        source: None,
+        ..Transition::unobserved(&record, facts.phase, "polled", "2026-01-15T09:10:00Z".parse().unwrap())
     };
     let commit = Commit {
         record: Record { revision: before.revision + 1, ..record },

@@ -34,6 +34,13 @@ impl Daemon {
             let pages = dashboard::pages(self.service());
             base.spawn(tcp.serve(self.service(), pages, limits, self.stop.clone()));
         }
+        let (store, fatal, stop) = (self.foundation.store.clone(), self.fatal.clone(), self.stop.clone());
+        base.spawn(async move {
+            tokio::select! {
+                error = store.lease_ended() => drop(fatal.send(error)),
+                () = stop.cancelled() => {}
+            }
+        });
         let clock = &self.foundation.clock;
         let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await;
         if let Some(listener) = listener {

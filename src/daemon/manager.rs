@@ -1,14 +1,14 @@
 //! What is reported to systemd: ready, status, reloading, stopping, and the keep-alive, which is sent only while the
 //! loops make progress (docs/src/reference/operations.md section 4.1).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::store::{Meter, Progress};
+use crate::store::{Meter, Progress, StandingBy};
 use crate::task::Board;
 use crate::text;
 
@@ -96,6 +96,26 @@ impl Patience {
 /// All loops have started.
 pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(&text::line(status))]);
+}
+
+/// What a standby does about once a second: it is ready, alive, and shows what it knows. `opening` ends with the first
+/// call.
+pub(super) fn standing_by(opening: Arc<Mutex<Option<Opening>>>) -> StandingBy {
+    let logged = Mutex::new(None);
+    Arc::new(move |standby| {
+        drop(opening.lock().unwrap_or_else(PoisonError::into_inner).take());
+        tell(&[
+            NotifyState::Ready,
+            NotifyState::Watchdog,
+            NotifyState::Status(&text::line(&standby.to_string())),
+        ]);
+        let news = (standby.owner.clone(), standby.trouble.clone());
+        let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.as_ref() != Some(&news) {
+            tracing::info!("{standby}");
+            *logged = Some(news);
+        }
+    })
 }
 
 /// One line for `systemctl status`.

@@ -21,7 +21,7 @@ use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
-use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
+use crate::config::{self, Config, ControlConfig, HttpConfig, StoreConfig, Surroundings};
 use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
 use crate::control::service::Process;
@@ -46,6 +46,7 @@ mod fetching;
 mod health;
 mod heartbeat;
 mod jobs;
+mod leased;
 mod levels;
 mod loops;
 mod manager;
@@ -54,6 +55,7 @@ mod notifying;
 mod process;
 mod reload;
 mod reminders;
+mod rhythm_figures;
 mod rooms;
 mod run;
 mod spooling;
@@ -123,6 +125,12 @@ const RUN: &str = "run";
 
 /// The folder of batch files, inside the store's folder.
 pub(crate) const BATCHES: &str = "batches";
+
+/// The database of the store, if several hosts share it.
+pub(crate) fn shared_store(config: &StoreConfig, clock: &SharedClock) -> Option<store::Shared> {
+    let url = config.database.clone()?;
+    Some(store::Shared { url, lease_term: config.lease, clock: clock.clone(), standing_by: None })
+}
 
 /// The machine's own disk, for the journal and for the reports.
 fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
@@ -255,10 +263,16 @@ impl Daemon {
             Arc::new(DatedTransport::over(Arc::clone(&outside.transport), Arc::clone(&time)));
         // An operator's command trusts the machine's clock: it does not run long enough to learn the time from
         // others.
-        let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
+        let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock.clone() };
         let since = clock.now();
         let meter = store::Meter::default();
         let telling = (command == RUN).then(|| manager::Opening::begin(meter.clone(), clock.clone()));
+        let telling = Arc::new(Mutex::new(telling));
+        let mut shared = shared_store(&config.store, &outside.clock);
+        if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
+            shared.standing_by = Some(manager::standing_by(Arc::clone(&telling)));
+        }
+        let is_shared = shared.is_some();
         let options = store::Options {
             meter,
             folder: config.store.folder.clone(),
@@ -267,11 +281,13 @@ impl Daemon {
             compact_above_bytes: config.store.compact_above_mib * 1024 * 1024,
             command: command.to_owned(),
             beside: vec![BATCHES.to_owned()],
+            shared,
             disk,
             ..store::Options::default()
         };
         let (store, opening) = Store::open(options, since).await?;
-        drop(telling);
+        let transport = if is_shared { leased::over(transport, &store) } else { transport };
+        drop(telling.lock().unwrap_or_else(PoisonError::into_inner).take());
         for line in opening.remarks() {
             tracing::warn!("{line}");
         }

@@ -121,8 +121,10 @@ impl Daemon {
 
     async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
         let surroundings = Surroundings { users: Users::of_machine(), ..self.surroundings.clone() };
-        let config = config::load(&self.config_path, &surroundings).map_err(problem_lines)?;
+        let mut config = config::load(&self.config_path, &surroundings).map_err(problem_lines)?;
         self.fixed.allows(&config)?;
+        // The port recognises the links that it was opened with.
+        config.alerts.links = self.fixed.tcp.as_ref().and_then(|tcp| tcp.links.clone());
         let old = self.rooms();
         let mut remarks = self.fixed.pending(&Fixed::of(&config));
         for remark in config.routing_remarks() {

@@ -25,7 +25,7 @@ use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::{Daemon, channel_figures, levels};
+use super::{Daemon, channel_figures, levels, rhythm_figures};
 
 /// What survives a reload.
 #[derive(Clone)]
@@ -108,7 +108,13 @@ impl Rooms {
             Arc::clone(&foundation.probe),
         )
         .explained_by(meanings)
-        .with_channels(channel_figures::channels(foundation.store.clone()));
+        .with_channels(channel_figures::channels(foundation.store.clone()))
+        .with_rhythms(rhythm_figures::rhythms(
+            foundation.store.clone(),
+            foundation.pace.clone(),
+            foundation.clock.clone(),
+            accounts.clone(),
+        ));
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());

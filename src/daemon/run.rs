@@ -31,7 +31,11 @@ pub async fn run(
 ) -> Result<Ended, StartError> {
     let (_listener, mut requests) = listen().map_err(StartError::Signals)?;
     let accounts = config.accounts.len();
-    let daemon = Daemon::start_with(config, outside, opened).await?;
+    let daemon = tokio::select! {
+        daemon = Daemon::start_with(config, outside, opened) => daemon?,
+        // A standby has nothing to finish.
+        () = asked_to_stop_early(&mut requests) => return Ok(Ended::Stopped),
+    };
     let mut fatal = daemon
         .fatal_heard
         .lock()
@@ -60,11 +64,28 @@ pub async fn run(
     );
     tokio::select! {
         stopped = daemon.stop() => Ok(stopped.map_or_else(Ended::Broken, |()| Ended::Stopped)),
-        () = second_stop(&mut requests) => Ok(Ended::Hurried),
+        () = asked_to_stop(&mut requests) => Ok(Ended::Hurried),
     }
 }
 
-async fn second_stop(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
+/// The same before the daemon works, which may take long on a host that stands by.
+async fn asked_to_stop_early(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
+    loop {
+        match requests.recv().await {
+            Some(Request::Stop) => return,
+            Some(Request::Reload) => {
+                manager::reloading();
+                let answer =
+                    "a host that does not work yet reads its configuration again only when it is restarted";
+                tracing::warn!("{answer}");
+                manager::ready(answer);
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn asked_to_stop(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
     loop {
         match requests.recv().await {
             Some(Request::Stop) => return,

@@ -11,7 +11,8 @@ use crate::control::tcp::{Gate, Tcp, Token};
 /// Opens it. The error is in words.
 pub(super) async fn open(config: &TcpConfig, sessions: Option<Arc<Sessions>>) -> Result<Tcp, String> {
     let tokens = config.tokens.iter().map(|(role, token)| Token::new(*role, token)).collect();
-    let tcp = Tcp::bind(config.listen, Gate::new(&config.hosts, tokens).with_sessions(sessions));
+    let gate = Gate::new(&config.hosts, tokens).with_sessions(sessions).with_links(config.links.clone());
+    let tcp = Tcp::bind(config.listen, gate);
     let tcp = tcp.await.map_err(|error| format!("control.tcp.listen {}: {error}", config.listen))?;
     if let Some(address) = tcp.address() {
         tracing::info!(%address, "the API also answers over TCP, to those who have a token; `reconciled dashboard` opens the dashboard there");

@@ -89,6 +89,30 @@ impl Mark {
 }
 
 impl Observation {
+    /// An answer that shows an id and a state, and nothing else.
+    pub fn plain(id: impl Into<String>, state: impl Into<String>) -> Observation {
+        Observation {
+            id: id.into(),
+            state: state.into(),
+            reasons: Vec::new(),
+            updated_at: None,
+            created_at: None,
+            expires_at: None,
+            amount: None,
+            amounts: Amounts::default(),
+            other_amounts: BTreeMap::new(),
+            merchant_reference: None,
+            parent: None,
+            children: Vec::new(),
+            is_soft_decline: false,
+            environment: None,
+            evidence: BTreeMap::new(),
+            request_id: None,
+            answer_sha256: None,
+            marks: Vec::new(),
+        }
+    }
+
     /// Whether another observation is the same in everything but the request id and the bytes of the answer.
     pub fn says_the_same(&self, other: &Observation) -> bool {
         // Destructured by name, so that a new field cannot be forgotten here.

@@ -339,6 +339,27 @@ pub enum Cause {
 }
 
 impl Transition {
+    /// A row that no answer caused: the state stays as it was, and nothing follows for the money.
+    pub fn unobserved(record: &Record, phase: Phase, note: impl Into<String>, now: Timestamp) -> Transition {
+        Transition {
+            object: record.object.clone(),
+            from: record.state().map(str::to_owned),
+            to: record.state().unwrap_or("unseen").to_owned(),
+            reasons: Vec::new(),
+            phase,
+            outcome: super::lifecycle::Outcome::Undecided,
+            amount: record.amount(),
+            moves: Moves::default(),
+            amounts: Amounts::default(),
+            merchant_reference: record.merchant_reference().map(str::to_owned),
+            happened_at: now,
+            seen_at: now,
+            note: note.into(),
+            stored_cause: None,
+            source: None,
+        }
+    }
+
     /// Why the row was written. Older versions stored no typed cause, so it is read from the note. Their `SetApart`
     /// rows are recognised by phase and outcome.
     pub fn cause(&self) -> Cause {

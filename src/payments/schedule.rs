@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::adaptive::{Plans, Terms};
+use super::adaptive::{Budget, Plans, Terms};
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
 use super::record::Record;
@@ -56,24 +56,54 @@ pub struct Policy {
 /// How a kind is polled by learnt ages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learning {
-    /// Requests for each hundred that the interval would send.
-    pub spend_percent: u32,
+    /// How many requests it may send.
+    pub spend: Spend,
     /// No wait is longer; a twentieth more than the interval if not set.
     pub longest: Option<Duration>,
     /// No wait is shorter.
     pub shortest: Duration,
 }
 
+/// How many requests polls by learnt ages may send. A share of the quota counts more than a share of the interval's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spend {
+    /// A share of what the interval would send.
+    OfInterval {
+        /// In hundredths.
+        percent: u32,
+    },
+    /// A share of the quota of all operations that poll the account's kinds.
+    OfQuota {
+        /// In thousandths.
+        permille: u32,
+    },
+}
+
+impl Spend {
+    /// The budget of an account whose quotas are restored at this many requests a second, all together.
+    pub fn budget(self, quota_per_s: f64) -> Budget {
+        match self {
+            Spend::OfInterval { percent } => Budget::Factor(f64::from(percent) / 100.0),
+            Spend::OfQuota { permille } => Budget::PerSecond(quota_per_s * f64::from(permille) / 1000.0),
+        }
+    }
+}
+
 impl Default for Learning {
     fn default() -> Learning {
-        Learning { spend_percent: 100, longest: None, shortest: Duration::from_secs(30) }
+        Learning {
+            spend: Spend::OfInterval { percent: 100 },
+            longest: None,
+            shortest: Duration::from_secs(30),
+        }
     }
 }
 
 impl Learning {
-    /// The limits of a kind with this interval.
-    pub fn terms(&self, interval: Duration) -> Terms {
-        Terms { interval, longest: self.longest.unwrap_or(interval * 21 / 20), shortest: self.shortest }
+    /// The limits of a kind with this interval, which this operation polls.
+    pub fn terms(&self, interval: Duration, operation: &'static str) -> Terms {
+        let longest = self.longest.unwrap_or(interval * 21 / 20);
+        Terms { interval, longest, shortest: self.shortest, operation }
     }
 }
 

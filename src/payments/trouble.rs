@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::decision::{Decision, Setting};
-use super::lifecycle::{Outcome, Phase};
+use super::lifecycle::Phase;
 use super::notice::Notice;
 use super::observation::Failure;
 use super::record::{Cause, Quarantine, Record, Transition};
@@ -113,22 +113,8 @@ fn set_apart(
         Notice { record: &record, where_to_look: setting.where_to_look, is_sandbox: setting.is_sandbox, now }
             .quarantined(&quarantine);
     let transition = Transition {
-        object: record.object.clone(),
-        from: record.state().map(str::to_owned),
-        // Nothing was observed: the row says so and leaves the state as it was.
-        to: record.state().unwrap_or("unseen").to_owned(),
-        reasons: Vec::new(),
-        phase: Phase::Resting,
-        outcome: Outcome::Undecided,
-        amount: record.amount(),
-        moves: Default::default(),
-        amounts: Default::default(),
-        merchant_reference: record.merchant_reference().map(str::to_owned),
-        happened_at: now,
-        seen_at: now,
-        note: format!("quarantined: {cause}"),
         stored_cause: Some(Cause::SetApart(cause.to_owned())),
-        source: None,
+        ..Transition::unobserved(&record, Phase::Resting, format!("quarantined: {cause}"), now)
     };
     Decision { record, transition: Some(transition), enrol: Vec::new(), alerts: vec![alert], is_news: true }
 }

@@ -128,7 +128,6 @@ mod tests {
     use crate::payments::lifecycle::{ReasonFacts, StateFacts};
     use crate::payments::observation::Observation;
     use crate::payments::record::{Details, Enrolment};
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     /// Pending leads to Completed or Declined; Completed to Closed (the same end) and to Declined.
@@ -175,26 +174,7 @@ mod tests {
         let object = "shop/refund/P02-1-R1".parse().unwrap();
         let details = Details { amount: Money::parse("9.50", "EUR").ok(), ..Details::default() };
         let mut record = Record::enrolled(Enrolment { object, details }, at(0));
-        let observation = Observation {
-            id: "P02-1-R1".to_owned(),
-            state: state.to_owned(),
-            reasons: Vec::new(),
-            updated_at: Some(at(10)),
-            created_at: None,
-            expires_at: None,
-            amount: None,
-            amounts: Default::default(),
-            other_amounts: BTreeMap::new(),
-            merchant_reference: None,
-            parent: None,
-            children: Vec::new(),
-            is_soft_decline: false,
-            environment: None,
-            evidence: BTreeMap::new(),
-            request_id: None,
-            answer_sha256: None,
-            marks: Vec::new(),
-        };
+        let observation = Observation { updated_at: Some(at(10)), ..Observation::plain("P02-1-R1", state) };
         let phase = Refunds.state(state).unwrap().phase;
         record.observed = Some(Observed { observation, phase, since: at(20), seen_at: at(60) });
         record.due_at = (phase != Phase::Final).then(|| at(120));

@@ -5,20 +5,21 @@
 //! What is learnt decides only when to poll. If it is missing or unreadable, it is learnt again from the objects that
 //! have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Account, Reconcile};
-use crate::payments::adaptive::{Adaptive, AnsweredPoll, End};
+use crate::apis::pace::Pace;
+use crate::payments::adaptive::{Adaptive, AnsweredPoll, Budget, End, Ledger, Overview, Terms};
 use crate::payments::lifecycle::{Lifecycle, Phase};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Record, Trouble};
-use crate::payments::schedule::{Policy, state_began};
-use crate::store::{Commit, Filter, StoreError};
+use crate::payments::schedule::{Learning as Learns, Policy, state_began};
+use crate::store::{Commit, Filter, Store, StoreError};
 use crate::time::{between, later};
 
 /// What is learnt is stored this often at most. A crash loses as much.
@@ -62,12 +63,15 @@ fn learning_kinds(account: &Account) -> impl Iterator<Item = (&Kind, &Policy)> {
     account.policies.iter().filter(|(_, policy)| policy.learning.is_some())
 }
 
-/// How a kind is learnt: its requests for each of the interval's, by all kinds of the account alike.
-fn spend(account: &Account) -> f64 {
-    let percent = learning_kinds(account)
-        .filter_map(|(_, policy)| policy.learning)
-        .map(|learning| learning.spend_percent);
-    f64::from(percent.max().unwrap_or(100)) / 100.0
+/// What an account may send.
+fn budget(account: &Account, pace: &Pace) -> Budget {
+    let spend =
+        learning_kinds(account).filter_map(|(_, policy)| policy.learning).map(|learning| learning.spend);
+    let operations: BTreeSet<&str> =
+        learning_kinds(account).filter_map(|(kind, _)| account.api.operation(kind)).collect();
+    let quotas = operations.into_iter().filter_map(|operation| pace.quota(&account.name, operation));
+    let quota_per_s = quotas.map(|quota| 1.0 / quota.per.as_secs_f64()).sum();
+    spend.max().unwrap_or(Learns::default().spend).budget(quota_per_s)
 }
 
 impl Reconcile {
@@ -91,12 +95,7 @@ impl Reconcile {
         let known = self.learning().remove(&account.name).map(|learning| learning.adaptive);
         let known = match known {
             Some(known) => Some(known),
-            None => {
-                let stored = self.store.recall(&name(&account.name)).await?;
-                stored
-                    .and_then(|text| serde_json::from_str::<Adaptive>(&text).ok())
-                    .filter(Adaptive::is_sound)
-            }
+            None => stored(&self.store, account).await?,
         };
         let mut adaptive = match known {
             Some(mut known) => {
@@ -106,15 +105,34 @@ impl Reconcile {
             None => self.learn_again(account, Adaptive::new(states)).await?,
         };
         let now = self.clock.now();
-        replan(&mut adaptive, account, now);
+        replan(&mut adaptive, account, &self.pace, now);
         self.learning().insert(account.name.clone(), Learning { adaptive, stored_at: now });
         Ok(())
     }
 
+    /// What an account has learnt and plans; none if it is not polled by learnt ages.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn overview(&self, account: &Account) -> Result<Option<Overview>, StoreError> {
+        // In the daemon, the account's loop has begun with it.
+        if !self.learning().contains_key(&account.name) {
+            self.start_learning(account).await?;
+        }
+        let learning = self.learning();
+        Ok(learning
+            .get(&account.name)
+            .map(|learning| learning.adaptive.overview(|kind| terms(account, kind))))
+    }
+
+    /// The ledger of an account that is polled by learnt ages.
+    pub fn ledger(&self, account: &AccountName) -> Option<Ledger> {
+        self.learning().get(account).map(|learning| learning.adaptive.ledger())
+    }
+
     /// Learns from objects that have ended.
     async fn learn_again(&self, account: &Account, mut adaptive: Adaptive) -> Result<Adaptive, StoreError> {
-        for (kind, policy) in learning_kinds(account) {
-            let Some(learning) = policy.learning else { continue };
+        for (kind, _) in learning_kinds(account) {
             let Some(state) = account.api.lifecycle(kind).and_then(first_state) else { continue };
             let filter = Filter {
                 account: Some(account.name.clone()),
@@ -133,7 +151,7 @@ impl Reconcile {
                     ended: Some(End::At(age)),
                     late: Duration::ZERO,
                 };
-                adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), 1.0);
+                adaptive.polled(kind, state, &poll, &terms(account, kind));
             }
         }
         adaptive.reset_balance();
@@ -164,10 +182,8 @@ impl Reconcile {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let kind = &before.object.kind;
-        let Some(policy) = account.policies.get(kind) else { return Ok(()) };
-        let (Some(learning), Some(lifecycle)) = (policy.learning, account.api.lifecycle(kind)) else {
-            return Ok(());
-        };
+        let learns = account.policies.get(kind).is_some_and(|policy| policy.learning.is_some());
+        let Some(lifecycle) = account.api.lifecycle(kind).filter(|_| learns) else { return Ok(()) };
         if before.phase() != Phase::Moving || before.quarantine.is_some() {
             return Ok(());
         }
@@ -190,9 +206,9 @@ impl Reconcile {
         let to_store = {
             let mut all = self.learning();
             let Some(known) = all.get_mut(&account.name) else { return Ok(()) };
-            known.adaptive.polled(kind, state, &poll, &learning.terms(policy.interval), spend(account));
+            known.adaptive.polled(kind, state, &poll, &terms(account, kind));
             if known.adaptive.is_stale(now) {
-                replan(&mut known.adaptive, account, now);
+                replan(&mut known.adaptive, account, &self.pace, now);
             }
             let is_old = between(known.stored_at, now) >= STORED_EVERY || known.stored_at > now;
             is_old.then(|| {
@@ -261,10 +277,46 @@ impl Reconcile {
     }
 }
 
-fn replan(adaptive: &mut Adaptive, account: &Account, now: Timestamp) {
-    let terms = |kind: &Kind| {
-        let policy = account.policies.get(kind).cloned().unwrap_or_default();
-        policy.learning.unwrap_or_default().terms(policy.interval)
+/// What accounts that are polled by learnt ages had learnt when it was last stored, and plan now: the `most` accounts
+/// with the most ends, by name.
+///
+/// # Errors
+/// The store's.
+pub async fn stored_overviews(
+    store: &Store,
+    pace: &Pace,
+    accounts: &[Arc<Account>],
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<(AccountName, Overview)>, StoreError> {
+    let mut known = Vec::new();
+    for account in accounts.iter().filter(|account| learning_kinds(account).next().is_some()) {
+        if let Some(adaptive) = stored(store, account).await? {
+            known.push((account, adaptive));
+        }
+        known.sort_by_key(|(_, adaptive)| std::cmp::Reverse(adaptive.ledger().ends));
+        known.truncate(most);
+    }
+    known.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    let overview = |(account, mut adaptive): (&Arc<Account>, Adaptive)| {
+        replan(&mut adaptive, account, pace, now);
+        (account.name.clone(), adaptive.overview(|kind| terms(account, kind)))
     };
-    adaptive.replan(terms, spend(account), true, now);
+    Ok(known.into_iter().map(overview).collect())
+}
+
+async fn stored(store: &Store, account: &Account) -> Result<Option<Adaptive>, StoreError> {
+    let text = store.recall(&name(&account.name)).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).filter(Adaptive::is_sound))
+}
+
+fn terms(account: &Account, kind: &Kind) -> Terms {
+    let policy = account.policies.get(kind);
+    let learning = policy.and_then(|policy| policy.learning).unwrap_or_default();
+    let interval = policy.map_or_else(|| Policy::default().interval, |policy| policy.interval);
+    learning.terms(interval, account.api.operation(kind).unwrap_or_default())
+}
+
+fn replan(adaptive: &mut Adaptive, account: &Account, pace: &Pace, now: Timestamp) {
+    adaptive.replan(|kind| terms(account, kind), budget(account, pace), true, now);
 }

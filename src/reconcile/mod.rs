@@ -47,7 +47,7 @@ use circuit_breaker::CircuitBreaker;
 use slots::Slots;
 use success::Success;
 
-pub use adaptive::Outlook;
+pub use adaptive::{Outlook, stored_overviews};
 pub use first_day::FIRST_USED;
 pub use relaxed::Watcher;
 pub use success::PATIENCE;

@@ -14,6 +14,7 @@ use super::channels::ChannelDay;
 use super::day::{Day, utc};
 use super::meanings::Meanings;
 use super::standing::{Change, Standing};
+use crate::payments::adaptive::Overview;
 use crate::payments::environment::Environment;
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
@@ -66,6 +67,8 @@ pub(super) struct Frame {
     pub(super) meanings: Meanings,
     /// What notifications announced.
     pub(super) channels: Vec<ChannelDay>,
+    /// What polling by learnt ages knows when the page is made. It changes after the day, so only the page has it.
+    pub(super) rhythms: Vec<(AccountName, Overview)>,
 }
 
 /// Columns of `declined` and `resolved`.

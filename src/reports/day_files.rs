@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::columns::{CHANGE_COLUMNS, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS};
+use super::detection::Detection;
 use super::lists::{Listed, Listing};
 use super::money::DayMoney;
 use super::sheet::{AddError, Dialect, Sheet};
@@ -49,6 +50,8 @@ pub(super) struct Figures {
     /// Objects that became final, according to the rows of `declined` and `resolved`.
     pub(super) closed_in_files: BTreeMap<(AccountName, Kind), u64>,
     pub(super) hours: Vec<Hour>,
+    /// How late ends were found.
+    pub(super) detection: Detection,
     pub(super) ages: [u64; AGES.len()],
     /// Rows that a person must see.
     pub(super) listed: Listed,
@@ -96,6 +99,7 @@ impl DayFiles {
                 money: DayMoney::default(),
                 closed_in_files: BTreeMap::new(),
                 hours: vec![Hour::default(); frame.day.hours()],
+                detection: Detection::default(),
                 ages: [0; AGES.len()],
                 listed: Listed::default(),
             },
@@ -119,6 +123,7 @@ impl DayFiles {
             Outcome::Canceled => money.add(&seen.object, seen.amount, |sums| &mut sums.canceled)?,
             Outcome::Succeeded | Outcome::Closed | Outcome::Open | Outcome::Undecided => {}
         }
+        self.figures.detection.add(change);
         let row = self.frame.change(change);
         if is_declined {
             let environment = self.frame.environment(&seen.object.account);

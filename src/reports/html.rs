@@ -11,10 +11,13 @@ use super::channels::ChannelDay;
 use super::columns::Frame;
 use super::day::utc;
 use super::day_files::{AGES, Figures, Filed};
+use super::detection::Delays;
 use super::lists::List;
 use super::money::{Account, Sums};
 use super::summary::Check;
 use super::totals::sum_text;
+use crate::payments::adaptive::{AgeRange, Curve, Overview};
+use crate::payments::object::AccountName;
 use crate::text;
 
 /// Height of the column chart, in its own units.
@@ -91,6 +94,31 @@ struct MovementRow {
     numbers: [u64; 6],
 }
 
+struct DelayRow {
+    account: String,
+    kind: String,
+    ends: usize,
+    p50: String,
+    p95: String,
+}
+
+/// What is learnt about one kind in one state.
+struct RhythmChart {
+    heading: String,
+    spent: String,
+    height: u64,
+    rows: Vec<RhythmRow>,
+}
+
+struct RhythmRow {
+    label: String,
+    ends_percent: String,
+    hazard_per_h: String,
+    polls: u64,
+    y: u64,
+    width: f64,
+}
+
 #[derive(Template)]
 #[template(path = "nightly.html")]
 struct Page<'a> {
@@ -113,6 +141,8 @@ struct Page<'a> {
     value: Vec<ValueRow>,
     movement: Vec<MovementRow>,
     channels: &'a [ChannelDay],
+    delays: Vec<DelayRow>,
+    rhythms: Vec<RhythmChart>,
     lists: Vec<List>,
 }
 
@@ -122,7 +152,7 @@ pub(super) fn page(
     filed: &[Filed],
     figures: &Figures,
     accounts: &[Account],
-    checks: &[Check],
+    (delays, checks): (&[Delays<'_>], &[Check]),
     rows_left_out: u64,
 ) -> String {
     let count =
@@ -151,6 +181,8 @@ pub(super) fn page(
         value: value_rows(frame, figures),
         movement: movement_rows(frame, figures),
         channels: &frame.channels,
+        delays: delays.iter().map(delay_row).collect(),
+        rhythms: frame.rhythms.iter().flat_map(rhythm_charts).collect(),
         lists: figures.listed.lists(&frame.meanings),
     };
     // A template over plain values cannot fail; a page with an error is better than no report.
@@ -216,6 +248,42 @@ fn age_rows(figures: &Figures) -> Vec<AgeRow> {
         width: if figures.ages[number] == 0 { 0 } else { (figures.ages[number] * BAR_WIDTH / most).max(2) },
     };
     AGES.iter().enumerate().map(row).collect()
+}
+
+fn delay_row(delays: &Delays<'_>) -> DelayRow {
+    DelayRow {
+        account: delays.account.to_string(),
+        kind: delays.kind.to_string(),
+        ends: delays.ends,
+        p50: text::span(delays.p50_s.into()),
+        p95: text::span(delays.p95_s.into()),
+    }
+}
+
+fn rhythm_charts((account, overview): &(AccountName, Overview)) -> Vec<RhythmChart> {
+    let chart = |curve: &Curve| {
+        let most = curve.ages.iter().map(|range| range.ends_percent).fold(0.1, f64::max);
+        let row = |(number, range): (usize, &AgeRange)| RhythmRow {
+            label: format!("{} to {}", text::span(range.from_s), text::span(range.to_s)),
+            ends_percent: format!("{:.1}", range.ends_percent),
+            hazard_per_h: format!("{:.2}", range.hazard_per_h),
+            polls: range.polls,
+            y: number as u64 * 24,
+            width: (range.ends_percent / most * BAR_WIDTH as f64).round(),
+        };
+        RhythmChart {
+            heading: format!(
+                "{account}: {} in {}, learnt from {}",
+                curve.kind,
+                curve.state,
+                text::count(curve.ends, "end")
+            ),
+            spent: overview.ledger.words().unwrap_or_default(),
+            height: curve.ages.len() as u64 * 24,
+            rows: curve.ages.iter().enumerate().map(row).collect(),
+        }
+    };
+    overview.curves.iter().map(chart).collect()
 }
 
 fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {

@@ -21,6 +21,7 @@ use super::day_files::{DayFiles, Filed};
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::meanings::Meanings;
 use super::published::{self, PublishedDay};
+use super::rhythms::Rhythms;
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
@@ -41,6 +42,7 @@ pub struct Reports {
     folders: DayFolders,
     meanings: Meanings,
     channels: Channels,
+    rhythms: Rhythms,
     /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
     /// Pages read so far, for all reports.
@@ -138,6 +140,7 @@ impl Reports {
             folders,
             meanings: Meanings::default(),
             channels: Channels::default(),
+            rhythms: Rhythms::default(),
             making: Mutex::new(()),
             pages: Arc::default(),
         }
@@ -153,6 +156,12 @@ impl Reports {
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> Reports {
         Reports { channels, ..self }
+    }
+
+    /// Shows on the page what polling by learnt ages knows when it is made.
+    #[must_use]
+    pub fn with_rhythms(self, rhythms: Rhythms) -> Reports {
+        Reports { rhythms, ..self }
     }
 
     /// Up to `limit` published days before a day, the newest first.
@@ -275,6 +284,7 @@ impl Reports {
             sandbox_accounts: self.sandbox_accounts.clone(),
             meanings: self.meanings.clone(),
             channels,
+            rhythms: self.rhythms.now().await?,
         };
         let ReportsConfig { csv_bom: has_bom, delimiter, decimal, xlsx, .. } = self.config;
         let dialect = Dialect { has_bom, delimiter, decimal };
@@ -359,7 +369,9 @@ fn complete(
     (dialect, has_workbook, pages): (Dialect, bool, &AtomicU64),
     was_premature: bool,
 ) -> Result<Made, AddError> {
-    let (filed, figures, frame) = files.finish()?;
+    let (filed, mut figures, frame) = files.finish()?;
+    let mut detection = std::mem::take(&mut figures.detection);
+    let delays = detection.delays();
     let accounts = figures.money.accounts(&frame)?;
     let money = money::json(&accounts);
     let checks = summary::checks(&filed, &figures, &accounts);
@@ -371,8 +383,8 @@ fn complete(
     let workbook =
         has_workbook.then(|| workbook::write(&draft, &filed, date, (dialect, pages))).transpose()?;
     let left_out = if has_workbook { workbook::rows_left_out(&filed) } else { 0 };
-    let summary_text = summary::json(&frame, &filed, &figures, &money, &checks);
-    let page = html::page(&frame, &filed, &figures, &accounts, &checks, left_out);
+    let summary_text = summary::json(&frame, &filed, &figures, &money, (&delays, &checks));
+    let page = html::page(&frame, &filed, &figures, &accounts, (&delays, &checks), left_out);
     let summary_put = draft.put("summary.json", &summary_text)?;
     let page_put = draft.put("summary.html", page.as_bytes())?;
     let mut entries = entries(filed, summary_put, page_put);

@@ -20,7 +20,7 @@
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
-//! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
+//! `day_files` (all files of a day), `detection` (how late ends were found), `names` and `gather` (reading from the store), `lists` (rows for a
 //! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
 //! steps), `figures` (a day in a few numbers), `days` (figures of published days), `published` (reading what was made).
 
@@ -30,6 +30,7 @@ pub mod config;
 pub mod day;
 mod day_files;
 mod days;
+mod detection;
 mod figures;
 mod gather;
 mod html;
@@ -40,6 +41,7 @@ mod meanings;
 mod money;
 mod names;
 mod published;
+mod rhythms;
 mod sheet;
 mod standing;
 mod summary;
@@ -57,6 +59,7 @@ pub use figures::DayFigures;
 pub use make::{Made, ReportError, Reports};
 pub use meanings::Meanings;
 pub use published::PublishedDay;
+pub use rhythms::{Overviews, Rhythms};
 pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never

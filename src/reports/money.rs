@@ -296,7 +296,13 @@ mod tests {
         let zone = TimeZone::UTC;
         let day = Day::new("2026-01-15".parse().unwrap(), "Etc/UTC", &zone).unwrap();
         let sandbox_accounts = BTreeSet::from(["a-test".parse().unwrap()]);
-        let frame = Frame { day, sandbox_accounts, meanings: Default::default(), channels: Vec::new() };
+        let frame = Frame {
+            day,
+            sandbox_accounts,
+            meanings: Default::default(),
+            channels: Vec::new(),
+            rhythms: Vec::new(),
+        };
         let accounts = money.accounts(&frame).unwrap();
         let shown = accounts
             .iter()

@@ -10,6 +10,7 @@ use super::SCHEMA_VERSION;
 use super::columns::Frame;
 use super::day::utc;
 use super::day_files::{Figures, Filed};
+use super::detection::Delays;
 use super::money::Account;
 use super::totals::{Movement, sum_text};
 use crate::text;
@@ -104,7 +105,7 @@ pub(super) fn json(
     filed: &[Filed],
     figures: &Figures,
     money_of_accounts: &Value,
-    checks: &[Check],
+    (delays, checks): (&[Delays<'_>], &[Check]),
 ) -> Vec<u8> {
     let totals: Vec<Value> = filed
         .iter()
@@ -178,6 +179,19 @@ pub(super) fn json(
             })
         })
         .collect();
+    let detection: Vec<Value> = delays
+        .iter()
+        .map(|delays| {
+            json!({
+                "account": delays.account,
+                "environment": frame.environment(delays.account).as_str(),
+                "transaction_type": delays.kind,
+                "ends": delays.ends,
+                "p50_s": delays.p50_s,
+                "p95_s": delays.p95_s,
+            })
+        })
+        .collect();
     let mut whole = json!({
         "schema": format!("reconciled-nightly-summary/{SCHEMA_VERSION}"),
         "business_date": frame.day.date.to_string(),
@@ -192,6 +206,10 @@ pub(super) fn json(
         "movement_in_money": money,
         "checks": checks,
     });
+    // Left out where the provider dates no end.
+    if !detection.is_empty() {
+        whole["detection_delay"] = Value::Array(detection);
+    }
     // Left out where nothing is notified.
     if !channels.is_empty() {
         whole["notifications"] = Value::Array(channels);

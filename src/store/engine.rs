@@ -14,16 +14,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use jiff::Timestamp;
 
 use super::disk::{Disk, write_whole};
-use super::group::Waiting;
+use super::group::{GROUP_ROWS, Waiting};
 use super::index::Index;
+use super::index::facts;
 use super::index::keys;
 use super::index::tally::Tally;
 use super::index::twin::Twin;
 use super::index::view::{Effects, View};
 use super::journal::Journal;
+use super::journal::entry::Entry;
 use super::maintenance::progress::Meter;
 use super::mutex::locked;
 use super::operations;
+use super::postgres::Database;
 use super::queue::polls::Polls;
 use super::queue::signals::Signals;
 use super::recovery::continuity::Known;
@@ -34,6 +37,23 @@ use super::types::{Options, StoreError};
 
 /// Pulses written while others wait: takes some milliseconds.
 const SLICE_PULSES: usize = 500;
+
+/// What is new in a group.
+pub(super) enum News<'a> {
+    /// Facts of this process.
+    Own(Vec<Vec<u8>>),
+    /// Entries that another host has written to the original.
+    Copied(&'a [Entry]),
+}
+
+impl News<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            News::Own(payloads) => payloads.is_empty(),
+            News::Copied(entries) => entries.is_empty(),
+        }
+    }
+}
 
 /// See the module.
 pub(super) struct Engine {
@@ -63,6 +83,8 @@ pub(super) struct Engine {
     /// Operations that wait for the writer.
     pub(super) waiting: Mutex<Waiting>,
     broken: OnceLock<StoreError>,
+    /// The database with the lease on a shared store; unset for a store of one host.
+    pub(super) shared: OnceLock<Arc<Database>>,
     pub(super) signals: Signals,
     pub(super) outbox_pending: AtomicI64,
     pub(super) outbox_dead: AtomicI64,
@@ -101,6 +123,7 @@ impl Engine {
             compact_above_bytes: options.compact_above_bytes,
             waiting: Mutex::new(Waiting::default()),
             broken: OnceLock::new(),
+            shared: OnceLock::new(),
             signals: Signals::default(),
             outbox_pending: AtomicI64::new(0),
             outbox_dead: AtomicI64::new(0),
@@ -113,6 +136,11 @@ impl Engine {
 
     /// Why nothing is acknowledged any more, if that is so.
     pub(super) fn trouble(&self) -> Option<&StoreError> {
+        if self.broken.get().is_none()
+            && let Some(why) = self.shared.get().and_then(|shared| shared.ended())
+        {
+            self.fail(StoreError::Broken(why));
+        }
         self.broken.get()
     }
 
@@ -130,8 +158,11 @@ impl Engine {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The polls, unless the store is closed.
+    /// The polls, unless the store is closed, or shared and not this host's any more: then nothing is due here.
     pub(super) fn open_polls(&self) -> Result<MutexGuard<'_, Polls>, StoreError> {
+        if let (Some(_), Some(error)) = (self.shared.get(), self.trouble()) {
+            return Err(error.clone());
+        }
         Some(locked(&self.polls)).filter(|polls| !polls.is_closed).ok_or(StoreError::Closed)
     }
 
@@ -148,14 +179,19 @@ impl Engine {
     pub(super) fn take_effect(
         &self,
         journal: &mut Journal,
-        payloads: &[Vec<u8>],
+        news: News<'_>,
         effects: Effects,
     ) -> Result<(), StoreError> {
         let Effects { mut writes, recounts, changes, pulses, polled_at, .. } = effects;
-        if !payloads.is_empty() {
+        let has_news = !news.is_empty();
+        if has_news {
             let failed = |error| StoreError::Broken(format!("cannot write the journal: {error}"));
             let is_first_of_file = journal.begins_segment();
-            let end = journal.append(payloads).map_err(failed)?;
+            let end = match news {
+                News::Own(payloads) => journal.append(payloads),
+                News::Copied(entries) => journal.copy(entries),
+            };
+            let end = end.map_err(failed)?;
             if is_first_of_file {
                 let folder = self.folder.join("journal");
                 let known = Known::of_files(&*self.disk, &folder).map_err(failed)?;
@@ -188,10 +224,36 @@ impl Engine {
         self.outbox_dead.fetch_add(effects.dead_change, Ordering::Relaxed);
         let earlier =
             changes.iter().filter(|change| change.is_earlier()).map(|change| &change.object.account);
-        if !payloads.is_empty() {
+        if has_news {
             self.signals.written(journal.end().sequence);
         }
         self.signals.pulse(&earlier.collect::<BTreeSet<_>>(), effects.is_owed_earlier);
+        Ok(())
+    }
+
+    /// Writes entries of an original to the journal and applies them. They must be linked to the journal's end and to
+    /// each other.
+    pub(super) fn copy(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        let mut left = entries;
+        while !left.is_empty() {
+            let mut journal = locked(&self.journal);
+            let (effects, number) = {
+                let shared = self.shared_index();
+                let mut view = View::over(shared.as_ref().ok_or(StoreError::Closed)?, &self.polls);
+                let mut number = 0;
+                while number < left.len() && view.rows() < GROUP_ROWS {
+                    let Entry { sequence, payload, .. } = &left[number];
+                    let fact = facts::decode(payload)
+                        .map_err(|why| StoreError::Broken(format!("journal entry {sequence} {why}")))?;
+                    facts::apply(&fact, *sequence, &mut view)?;
+                    number += 1;
+                }
+                (view.effects, number)
+            };
+            let (now, later) = left.split_at(number);
+            self.take_effect(&mut journal, News::Copied(now), effects)?;
+            left = later;
+        }
         Ok(())
     }
 
@@ -216,7 +278,7 @@ impl Engine {
             view.write_pulses(keys);
             view.effects
         };
-        self.take_effect(journal, &[], effects).map_err(|error| match error {
+        self.take_effect(journal, News::Own(Vec::new()), effects).map_err(|error| match error {
             StoreError::Closed => error,
             other => self.fail(other),
         })
@@ -242,6 +304,9 @@ impl Engine {
     /// Releases the folder without writing anything, as a crash would, but only once readers and the writer are done.
     pub(super) fn let_go(&self) {
         let _writer_waits = locked(&self.journal);
+        if let Some(shared) = self.shared.get() {
+            shared.abandon();
+        }
         drop(self.index.write().unwrap_or_else(PoisonError::into_inner).take());
         drop(locked(&self.lock).take());
     }
@@ -274,6 +339,9 @@ impl Engine {
             let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
         }
         locked(&self.lock).take();
+        if let Some(shared) = self.shared.get() {
+            shared.release();
+        }
         flushed.and(marked)
     }
 }

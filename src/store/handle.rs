@@ -20,6 +20,7 @@ use super::engine::Engine;
 use super::group::Group;
 use super::index::{Index, lists};
 use super::operations;
+use super::postgres;
 use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
@@ -56,7 +57,11 @@ impl Store {
     /// Opens a store, or creates one in a folder that is empty or missing. A second process that tries to open it is
     /// shown `now`. Errors: see [`OpenError`]. [`Opening`] says what was found and repaired on the way.
     pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
-        let opened = blocking::run(move || open::open(&options, now)).await;
+        let opened = blocking::run(move || match &options.shared {
+            None => open::open(&options, now),
+            Some(shared) => postgres::open(&options, shared, now),
+        });
+        let opened = opened.await;
         let (engine, opening) =
             opened.map_err(|error| OpenError::Index(format!("opening did not finish: {error}")))??;
         let engine = Arc::new(engine);
@@ -337,6 +342,16 @@ impl Store {
             broken: engine.trouble().map(ToString::to_string),
             work: engine.meter.progress(),
         }
+    }
+
+    /// Waits until this host may not work on a shared store any more, and returns why: the process must end. Waits
+    /// permanently on a store of one host.
+    pub async fn lease_ended(&self) -> StoreError {
+        let Some(shared) = self.engine.shared.get() else { return std::future::pending().await };
+        let mut signal = shared.ended_signal();
+        // The signal lives as long as the store.
+        let _ = signal.wait_for(Option::is_some).await;
+        self.failure().unwrap_or(StoreError::Closed)
     }
 
     /// Why nothing is acknowledged any more, if that is so: the process must end, and open the store again.

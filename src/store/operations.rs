@@ -16,7 +16,6 @@ use super::types::{Announced, Commit, Committed, Enrolled, StoreError};
 
 use super::index::keys;
 use super::index::value;
-use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Cause, Enrolment, Record, Transition};
 
@@ -264,21 +263,9 @@ pub(super) fn forget(
     let seen_now = Record { polled_at: Some(now), ..record.clone() };
     let now = now.max(dated_from(&group.view)?).max(last_date(&record, &seen_now));
     let transition = Transition {
-        object: object.clone(),
-        from: record.state().map(str::to_owned),
         to: record.state().unwrap_or_default().to_owned(),
-        reasons: Vec::new(),
-        phase: record.phase(),
-        outcome: Outcome::Undecided,
-        amount: record.amount(),
-        moves: Default::default(),
-        amounts: Default::default(),
-        merchant_reference: record.merchant_reference().map(str::to_owned),
-        happened_at: now,
-        seen_at: now,
-        note: format!("forgotten by {by}"),
         stored_cause: Some(Cause::Forgotten),
-        source: None,
+        ..Transition::unobserved(&record, record.phase(), format!("forgotten by {by}"), now)
     };
     group.write(&Fact::Forgotten { object: object.clone(), transition: Box::new(transition) })?;
     Ok(true)

@@ -12,6 +12,7 @@ use super::deliveries::OwedAlert;
 use super::disk::{Disk, MachineDisk};
 use super::journal::segment::Damage;
 use super::maintenance::progress::{Meter, Progress};
+use super::postgres::Shared;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::record::{Conflict, Enrolment, Record, Transition};
@@ -41,6 +42,8 @@ pub struct Options {
     /// Folders beside the journal that belong to other modules and whose files never change once written. A backup
     /// includes them, and a restore brings them back.
     pub beside: Vec<String>,
+    /// The database that has the facts, if several hosts share the store. The folder is then a copy.
+    pub shared: Option<Shared>,
     /// The file system under the journal; a test puts a failing one here.
     pub disk: Arc<dyn Disk>,
     /// Shows the progress of opening and of other long work.
@@ -60,6 +63,7 @@ impl Default for Options {
             skip_damage: false,
             accept_loss: false,
             beside: Vec::new(),
+            shared: None,
             disk: Arc::new(MachineDisk),
             meter: Meter::default(),
         }
@@ -88,6 +92,8 @@ pub struct Opening {
     pub lost: Vec<String>,
     /// Rows that only the index still had; they were written to the journal again.
     pub rescued_rows: u64,
+    /// Why this host's copy of a shared store was replaced, if it was, and where the old one is.
+    pub replaced_copy: Option<String>,
 }
 
 impl Opening {
@@ -98,6 +104,9 @@ impl Opening {
             remarks.push(
                 "the whole store has to be checked, as always after the host went down: the daemon does it in the background".to_owned(),
             );
+        }
+        if let Some(why) = &self.replaced_copy {
+            remarks.push(format!("this host's copy of the store was read from the database again: {why}"));
         }
         remarks.extend(self.lost.iter().map(|what| format!("the journal lacks entries: {what}")));
         if let Some(damage) = &self.cut_tail {
@@ -174,6 +183,22 @@ pub enum OpenError {
     Lost {
         /// What is missing, in words.
         missing: Vec<String>,
+    },
+    /// The database of a shared store cannot be used.
+    #[error("the database of the store cannot be used: {0}")]
+    Database(String),
+    /// Another host works on the shared store.
+    #[error("{0} works on the store: send the command to that host, or stop the daemons on all hosts first")]
+    Elsewhere(String),
+    /// The database lacks entries that were acknowledged.
+    #[error(
+        "the database ends with entry {database}, but this host has {copy} entries: the database lost what was acknowledged, for example in a failover, or it is new. `reconciled store import` adds what it lacks"
+    )]
+    DatabaseBehind {
+        /// The last entry in the database.
+        database: u64,
+        /// The last entry of this host's copy.
+        copy: u64,
     },
     /// The file system failed.
     #[error("cannot {doing} {path}", path = path.display())]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
 
-use super::engine::Engine;
+use super::engine::{Engine, News};
 use super::group::{Acknowledge, Answer, Group, Operation};
 use super::index::keys;
 use super::index::pulse::{self, Pulse};
@@ -165,7 +165,7 @@ impl Engine {
             }
             (group.payloads, group.view.effects)
         };
-        self.take_effect(journal, &payloads, effects)?;
+        self.take_effect(journal, News::Own(payloads), effects)?;
         self.write_pulses_if_worth_it(None);
         Ok(())
     }

@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("files", &["blocking"]),
     ("notifications", &["documents", "text", "time", "payments", "apis", "store", "clock", "http", "secret"]),
     ("documents", &["store"]),
-    ("store", &["payments", "blocking", "telemetry", "text"]),
+    ("store", &["text", "payments", "blocking", "clock", "secret", "telemetry"]),
     ("reconcile", &["documents", "text", "time", "payments", "apis", "store", "clock", "telemetry"]),
     (
         "batches",

@@ -9,6 +9,7 @@
 mod access_process;
 mod alert_answers;
 mod alert_hygiene;
+mod alert_links;
 mod alert_rules;
 mod alert_targets;
 mod allocator;
@@ -54,6 +55,11 @@ mod notifications_month;
 mod notifications_sender;
 mod openapi;
 mod packages;
+mod postgres_process;
+#[allow(dead_code, reason = "the tests of the store use the rest")]
+#[path = "../../src/store/tests/server.rs"]
+mod postgres_server;
+mod postgres_sql;
 mod power;
 mod process;
 mod provider_reports;

@@ -152,7 +152,7 @@ const METRICS_TOKEN: &str = "M3tricsM3tricsM3tricsM3tricsM3tr";
 const READ_TOKEN: &str = "R3adR3adR3adR3adR3adR3adR3adR3ad";
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

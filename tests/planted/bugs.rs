@@ -354,6 +354,41 @@ pub const BUGS: &[Bug] = &[
             },
         ],
     },
+    // Silences hold nothing back.
+    Bug {
+        name: "SilencesIgnored",
+        signs: &["silences it"],
+        edits: &[Edit {
+            file: "alerts/deliver/held.rs",
+            before: "        let silences = self.silences.active(now).await?;\n",
+            after: r#"
+        let mut silences = self.silences.active(now).await?;
+        silences.retain(|_| !crate::planted("SilencesIgnored"));
+"#,
+        }],
+    },
+    // A critical alert is never escalated.
+    Bug {
+        name: "EscalationForgotten",
+        signs: &["no escalation of its decline was ever planned"],
+        edits: &[Edit {
+            file: "alerts/routes.rs",
+            before: "            } else if alert.severity == Severity::Critical {",
+            after: r#"
+            } else if alert.severity == Severity::Critical && !crate::planted("EscalationForgotten") {"#,
+        }],
+    },
+    // The first rule that matches decides, although it says that the ones after it decide as well.
+    Bug {
+        name: "ContinueIgnored",
+        signs: &["its decline never reached", "no escalation of its decline was ever planned"],
+        edits: &[Edit {
+            file: "alerts/routes.rs",
+            before: "            (is_matched, is_decided) = (true, !rule.goes_on);",
+            after: r#"
+            (is_matched, is_decided) = (true, !rule.goes_on || crate::planted("ContinueIgnored"));"#,
+        }],
+    },
 ];
 
 /// Finds edits of files that are not there any more.

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::super::burst::Group;
 use super::super::escalation;
+use super::super::link::Links;
 use super::super::message::{self, LONGEST_DIGEST, Message};
 use super::super::summary::Summary;
 use super::line::{Subject, subject};
@@ -73,7 +74,12 @@ impl Together {
     }
 
     /// The messages, each with its alerts and their groups. Live accounts and sandboxes are never mixed.
-    pub(super) fn messages(self, limit: usize, zone: &TimeZone) -> Vec<(Message, Parcel, BTreeSet<Group>)> {
+    pub(super) fn messages(
+        self,
+        limit: usize,
+        zone: &TimeZone,
+        links: Option<&Links>,
+    ) -> Vec<(Message, Parcel, BTreeSet<Group>)> {
         if self.number > limit {
             let summary = |((_, is_sandbox), (counts, parcel)): ((_, bool), (Summary, Parcel))| {
                 let key = format!("summary/{}", event_id(&parcel.keys().join("\n")));
@@ -89,7 +95,7 @@ impl Together {
         let mut messages = Vec::new();
         for ((_, group), owed) in by_group {
             for part in owed.chunks(LONGEST_DIGEST) {
-                let message = combined(&group, part, zone);
+                let message = combined(&group, part, zone, links);
                 messages.push((message, Parcel::of(part), BTreeSet::from([group.clone()])));
             }
         }
@@ -98,18 +104,19 @@ impl Together {
 }
 
 /// The message about one alert.
-pub(super) fn alone(owed: &Owed, is_sandbox: bool, zone: &TimeZone) -> Message {
-    let alert = escalation::worded(owed, zone);
+pub(super) fn alone(owed: &Owed, is_sandbox: bool, zone: &TimeZone, links: Option<&Links>) -> Message {
+    let alert = escalation::worded(owed, zone, links);
     message::single(&alert, is_sandbox, zone).instead_of(owed.instead_of.as_deref())
 }
 
-fn combined(group: &Group, part: &[Owed], zone: &TimeZone) -> Message {
+fn combined(group: &Group, part: &[Owed], zone: &TimeZone, links: Option<&Links>) -> Message {
     if let ([one], false) = (part, group.is_late) {
-        return alone(one, group.is_sandbox, zone);
+        return alone(one, group.is_sandbox, zone, links);
     }
     let mut keys: Vec<&str> = part.iter().map(|owed| owed.alert.key.as_str()).collect();
     keys.sort_unstable();
     let key = format!("digest/{}", event_id(&keys.join("\n")));
-    let alerts: Vec<_> = part.iter().map(|owed| (escalation::worded(owed, zone), group.is_sandbox)).collect();
+    let alerts: Vec<_> =
+        part.iter().map(|owed| (escalation::worded(owed, zone, links), group.is_sandbox)).collect();
     if group.is_late { message::late(&alerts, key) } else { message::digest(&alerts, key) }
 }

@@ -10,7 +10,8 @@ use jiff::SignedDuration;
 use super::judge::{Finding, Level};
 use crate::cli::screen::{Screen, Table, Tone};
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status};
+use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, DelayFigures, Status};
+use crate::payments::adaptive::Ledger;
 use crate::payments::lifecycle::Phase;
 use crate::text::count;
 
@@ -169,7 +170,21 @@ fn details(account: &AccountHealth, status: &Status) -> String {
             moment(service.since, now)
         ));
     }
+    parts.extend(delay_words(&account.delay));
+    parts.extend(account.ledger.as_ref().and_then(Ledger::words));
     parts.join("; ")
+}
+
+/// How late ends were found; none if none was found.
+fn delay_words(delay: &DelayFigures) -> Option<String> {
+    let within = |seconds: Option<u64>| {
+        let seconds = seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        seconds.map_or("more than 3 d".to_owned(), |seconds| span(SignedDuration::from_secs(seconds)))
+    };
+    (delay.number > 0).then(|| {
+        let (half, most) = (within(delay.half_within_s), within(delay.most_within_s));
+        format!("half of {} found within {half}, 95 of 100 within {most}", count(delay.number, "end"))
+    })
 }
 
 fn account_state(state: &AccountState) -> (&'static str, Tone) {

@@ -52,10 +52,8 @@ impl Service {
         let is_sandbox =
             |account: &AccountName| rooms.account(account).is_some_and(|account| account.is_sandbox);
         let counted = self.today.count(&self.store, &day, now, is_sandbox).await.map_err(storage)?;
-        let mut delays = Delays::default();
-        for tally in self.reconcile.tallies().values() {
-            tally.delays.values().for_each(|more| delays.merge(more));
-        }
+        let tallies = self.reconcile.tallies();
+        let delays = tallies.values().flat_map(|tally| tally.delays.values());
         let ages = self.store.moving_ages(now, &AGES_S).await.map_err(storage)?;
         let bounds = AGES_S.into_iter().map(Some).chain([None]);
         Ok(Today {
@@ -64,7 +62,7 @@ impl Service {
             is_whole: counted.is_whole,
             figures: counted.figures,
             ages: bounds.zip(ages).map(|(below_s, number)| AgeCount { below_s, number }).collect(),
-            delay: delay(&delays),
+            delay: delay(delays),
         })
     }
 
@@ -114,7 +112,10 @@ fn figures_day(day: DaySummary) -> FiguresDay {
     }
 }
 
-fn delay(delays: &Delays) -> DelayFigures {
+/// How late final states were found, of these together.
+pub(super) fn delay<'a>(all: impl Iterator<Item = &'a Delays>) -> DelayFigures {
+    let mut delays = Delays::default();
+    all.for_each(|more| delays.merge(more));
     let number = delays.within.iter().sum::<u64>() + delays.beyond;
     let within = |hundredths: u64| {
         let mut found = 0;
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn delays_are_told_by_the_bounds_that_hold_for_half_and_for_most() {
         let mut delays = Delays::default();
-        assert_eq!(delay(&delays), DelayFigures::default());
+        assert_eq!(delay([delays].iter()), DelayFigures::default());
         for _ in 0..94 {
             delays.add(Duration::from_secs(10));
         }
@@ -145,10 +146,11 @@ mod tests {
             delays.add(Duration::from_secs(7_000));
         }
         let told = DelayFigures { number: 100, half_within_s: Some(15), most_within_s: Some(7_200) };
-        assert_eq!(delay(&delays), told);
+        assert_eq!(delay([delays].iter()), told);
         for _ in 0..1_000 {
             delays.add(Duration::from_secs(400_000));
         }
-        assert_eq!((delay(&delays).half_within_s, delay(&delays).most_within_s), (None, None));
+        let told = delay([delays].iter());
+        assert_eq!((told.half_within_s, told.most_within_s), (None, None));
     }
 }

@@ -19,6 +19,7 @@ mod objects;
 mod poll;
 mod provider_reports;
 mod reports;
+mod rhythm;
 mod silences;
 mod status;
 mod store;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::accounts::held_until;
+use super::dashboard::delay;
 use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::control::explain::moment;
@@ -157,6 +158,11 @@ impl Service {
                     environment: account.environment().to_owned(),
                     service: provider_health(self, account, now),
                     state: account_state(facts.is_daemon, tallies.get(&account.name), &quotas),
+                    delay: tallies
+                        .get(&account.name)
+                        .map(|tally| delay(tally.delays.values()))
+                        .unwrap_or_default(),
+                    ledger: self.reconcile.ledger(&account.name),
                     quotas,
                 }
             })

@@ -21,6 +21,7 @@ mod objects;
 mod poll;
 mod provider_reports;
 mod reports;
+mod rhythm;
 mod silences;
 mod status;
 
@@ -36,6 +37,7 @@ pub use objects::*;
 pub use poll::*;
 pub use provider_reports::*;
 pub use reports::*;
+pub use rhythm::*;
 pub use silences::*;
 pub use status::*;
 

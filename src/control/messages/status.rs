@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Reloaded;
+use super::{DelayFigures, Reloaded};
 use crate::notifications::ChannelView;
+use crate::payments::adaptive::Ledger;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};
@@ -188,6 +189,12 @@ pub struct AccountHealth {
     /// The health that its provider reports; none if the provider is not polled for it, or has not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceHealth>,
+    /// How late final states were found since the daemon started: from the provider's timestamp until they were seen.
+    #[serde(default)]
+    pub delay: DelayFigures,
+    /// Its requests; none unless it is polled by learnt ages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
 }
 
 /// Which accounts there are.

@@ -19,6 +19,7 @@ const ROLES: &[(&str, Role)] = &[
     ("list", Role::Read),
     ("show", Role::Read),
     ("explain", Role::Read),
+    ("rhythm", Role::Read),
     ("enrol", Role::Enrol),
     ("enrol", Role::Enrol),
     ("forget", Role::Operate),

@@ -18,6 +18,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<ListRequest>(),
     Entry::of::<Show>(),
     Entry::of::<Explain>(),
+    Entry::of::<RhythmRequest>(),
     Entry::of::<Enrol>(),
     Entry::of::<EnrolOne>(),
     Entry::of::<Forget>(),
@@ -110,6 +111,17 @@ impl Verb for Explain {
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.explain(&self.0).await
+    }
+}
+
+impl Verb for RhythmRequest {
+    type Answer = Vec<AccountRhythm>;
+    const SPEC: Spec = Spec::get("/v1/rhythm", Role::Read)
+        .command("rhythm", "Show at which ages objects end, as learnt, and when polls are planned.")
+        .refuses(&[Cause::NotFound]);
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.rhythm(&self).await
     }
 }
 

@@ -30,21 +30,13 @@ pub(in crate::events) fn found(
     let mut record = Record::enrolled(Enrolment { object, details: Default::default() }, now);
     let observation = seen(state);
     let row = Transition {
-        object: record.object.clone(),
         from: from.map(str::to_owned),
         to: state.to_owned(),
-        reasons: Vec::new(),
-        phase,
         outcome,
         amount: observation.amount,
-        moves: Default::default(),
-        amounts: Default::default(),
-        merchant_reference: None,
         happened_at: observation.updated_at.unwrap(),
-        seen_at: now,
-        note: "polled".to_owned(),
         stored_cause: Some(Cause::Polled),
-        source: None,
+        ..Transition::unobserved(&record, phase, "polled", now)
     };
     record.observed = Some(Observed { observation, phase, since: now, seen_at: now });
     (record, row)

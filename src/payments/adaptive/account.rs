@@ -1,12 +1,11 @@
 //! One account's price of a request: the one at which it spends what it may.
 //!
-//! Owns: the price, the ledger against a fixed interval, and when plans are made again. Must never know: how a plan is
-//! found, requests, storage.
+//! Owns: the price, the ledger against a fixed interval, when plans are made again. Must never know: how a plan is found,
+//! requests, storage.
 //!
 //! All kinds of an account share one price, so that requests go to the kind that gains most by them. The ledger counts
 //! what the interval would have asked until now, which is known exactly, and what was asked; the difference is made up
-//! within some hundred ends. If more is due than the quota allows, polls are late; the price and the longest wait of that
-//! kind then rise until they no longer are.
+//! within some hundred ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hazard::{Learner, Piece};
 use super::plan::{Plan, Plans, Terrain};
+use super::pressure::{PRESSURE_LEAST, PRESSURE_MAX, Waits};
 use super::price::{polls_until, price_of};
+use super::spend::{Budget, Spend};
 use crate::payments::object::Kind;
 use crate::time::between;
 
@@ -26,22 +27,17 @@ const BALANCED_WITHIN: f64 = 300.0;
 /// by at most this share more or less requests.
 const CORRECTION: f64 = 0.1;
 /// Plans are made again after this share of all ends,
-const REPLAN_SHARE: f64 = 0.05;
+const REPLAN_SHARE: f64 = 0.2;
 /// at the latest after this many ends,
 const REPLAN_ENDS: f64 = 50.0;
-/// or after this time.
+/// or after this time, if there was an end
 const REPLAN_AFTER: Duration = Duration::from_secs(3600);
-/// An end of a kind counts half after this many ends of all kinds.
+/// or this many polls.
+const POLLS_AS_AN_END: f64 = 200.0;
+/// The longest wait is this many times as long while the quota is exhausted.
+const LONGEST_YIELDS: u32 = 3;
+/// An end of a kind, and a request in the ledger's totals, counts half after this many ends of all kinds.
 const SHARE_HALF_LIFE: f64 = 700.0;
-/// Polls this late on average are no sign of an exhausted quota, in seconds.
-const LATE_S: f64 = 30.0;
-/// A single poll counts as at most this late, in seconds.
-const LATE_MAX_S: f64 = 600.0;
-/// The pressure is reconsidered after this many polls.
-const LATE_POLLS: f64 = 20.0;
-/// Nothing waits more than this many times the longest wait.
-const PRESSURE_MAX: f64 = 24.0;
-
 /// How one kind may be polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -51,6 +47,8 @@ pub struct Terms {
     pub longest: Duration,
     /// No wait is shorter.
     pub shortest: Duration,
+    /// The operation that polls it. Kinds with the same one share a quota.
+    pub operation: &'static str,
 }
 
 /// How an object ended.
@@ -89,10 +87,9 @@ struct Learnt {
     /// Known for certain, in a replay of a past.
     #[serde(skip)]
     known: Option<Vec<Piece>>,
+    /// The waits since the pressure was reconsidered.
     #[serde(skip)]
-    late_s: f64,
-    #[serde(skip)]
-    late_polls: f64,
+    waits: Waits,
 }
 
 fn one() -> f64 {
@@ -108,16 +105,19 @@ pub struct Adaptive {
     balance: f64,
     /// What a request costs, in seconds of not knowing.
     price_s: f64,
-    /// Requests sent, those that the interval would have sent, and ends seen.
+    /// Requests sent, those that the interval would have sent, and ends seen; recent ones count more.
     sent: f64,
     fixed: f64,
     ends: f64,
+    #[serde(default)]
+    spend: Spend,
     #[serde(skip)]
     plans: BTreeMap<Kind, Arc<Plans>>,
     #[serde(skip)]
     planned_at: Option<Timestamp>,
     #[serde(skip)]
-    ends_since: f64,
+    /// Ends since the plans were made; a poll counts a little.
+    news: f64,
 }
 
 impl Adaptive {
@@ -130,9 +130,10 @@ impl Adaptive {
             sent: 0.0,
             fixed: 0.0,
             ends: 0.0,
+            spend: Spend::default(),
             plans: BTreeMap::new(),
             planned_at: None,
-            ends_since: 0.0,
+            news: 0.0,
         };
         adaptive.add(states);
         adaptive
@@ -146,8 +147,7 @@ impl Adaptive {
                 weight: 1.0,
                 pressure: 1.0,
                 known: None,
-                late_s: 0.0,
-                late_polls: 0.0,
+                waits: Waits::default(),
             });
         }
         self.planned_at = None;
@@ -155,7 +155,7 @@ impl Adaptive {
 
     /// Forgets what was sent and what the interval would have sent.
     pub fn reset_balance(&mut self) {
-        (self.balance, self.sent, self.fixed) = (0.0, 0.0, 0.0);
+        (self.balance, self.sent, self.fixed, self.ends) = (0.0, 0.0, 0.0, 0.0);
     }
 
     /// Uses a known hazard for a kind instead of the learnt one: for replays of a past, as the best that can be learnt.
@@ -170,6 +170,7 @@ impl Adaptive {
     pub fn is_sound(&self) -> bool {
         let numbers = [self.balance, self.price_s, self.sent, self.fixed, self.ends];
         numbers.iter().all(|number| number.is_finite())
+            && self.spend.is_sound()
             && self.price_s > 0.0
             && self.learnt.values().flat_map(BTreeMap::values).all(|learnt| {
                 learnt.learner.is_sound()
@@ -180,14 +181,16 @@ impl Adaptive {
     }
 
     /// Learns from a poll of an object of this kind in this state.
-    pub fn polled(&mut self, kind: &Kind, state: &str, poll: &AnsweredPoll, terms: &Terms, spend: f64) {
+    pub fn polled(&mut self, kind: &Kind, state: &str, poll: &AnsweredPoll, terms: &Terms) {
         let states = self.learnt.get_mut(kind);
         let learnt = states.and_then(|states| {
             states.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(state)).map(|(_, learnt)| learnt)
         });
         let Some(learnt) = learnt else { return };
-        learnt.late_s += poll.late.as_secs_f64().min(LATE_MAX_S);
-        learnt.late_polls += 1.0;
+        let plan = self.plans.get(kind).and_then(|plans| plans.of(state));
+        if let Some((from, plan)) = poll.from.zip(plan) {
+            learnt.waits.add(poll.to.saturating_sub(from), plan.unstretched(from), poll.late);
+        }
         let from = poll.from.unwrap_or_default();
         // What the interval would have asked since the last poll, counted from when the object became known.
         let asked = |age: Duration| polls_until(age.saturating_sub(poll.known), terms.interval);
@@ -212,17 +215,21 @@ impl Adaptive {
         }
         let fixed = fixed - before;
         self.sent += 1.0;
+        self.news += 1.0 / POLLS_AS_AN_END;
         self.fixed += fixed;
-        self.balance += fixed * spend - 1.0;
+        self.balance += self.spend.earned(fixed) - 1.0;
         if poll.ended.is_some() {
             self.ends += 1.0;
-            self.ends_since += 1.0;
+            self.news += 1.0;
             self.weigh(kind, state);
         }
     }
 
     fn weigh(&mut self, kind: &Kind, state: &str) {
         let keep = (-1.0 / SHARE_HALF_LIFE).exp2();
+        for total in [&mut self.sent, &mut self.fixed, &mut self.ends] {
+            *total *= keep;
+        }
         for (known, states) in &mut self.learnt {
             for (name, learnt) in states {
                 learnt.weight *= keep;
@@ -236,53 +243,67 @@ impl Adaptive {
     /// Whether the plans are too old to be used.
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let Some(planned_at) = self.planned_at else { return true };
-        self.ends_since >= (self.ends * REPLAN_SHARE).clamp(1.0, REPLAN_ENDS)
-            || between(planned_at, now) >= REPLAN_AFTER
-            || planned_at > now
+        let is_old = between(planned_at, now) >= REPLAN_AFTER && self.news >= 1.0;
+        is_old || self.news >= (self.ends * REPLAN_SHARE).clamp(1.0, REPLAN_ENDS) || planned_at > now
     }
 
-    /// Makes all plans again. `spend` is the number of requests for each that the interval would send; the first poll of
-    /// an object is planned like any other if `plans_first`, otherwise it is sent at once.
-    pub fn replan(&mut self, terms: impl Fn(&Kind) -> Terms, spend: f64, plans_first: bool, now: Timestamp) {
+    /// Makes all plans again, within a budget. The first poll of an object is planned like any other if `plans_first`,
+    /// otherwise it is sent at once.
+    pub fn replan(
+        &mut self,
+        terms: impl Fn(&Kind) -> Terms,
+        budget: Budget,
+        plans_first: bool,
+        now: Timestamp,
+    ) {
         self.planned_at = Some(now);
-        self.ends_since = 0.0;
+        self.news = 0.0;
+        let spend = self.spend.factor(budget, now);
+        self.reconsider_pressure(&terms);
         let mut sites = Vec::new();
-        for (kind, states) in &mut self.learnt {
+        for (kind, states) in &self.learnt {
             let terms = terms(kind);
             for (state, learnt) in states {
-                learnt.reconsider_pressure();
                 let terrain = Terrain::new(&learnt.curve(), terms.longest);
-                sites.push(Site {
-                    kind,
-                    state,
-                    terrain,
-                    terms,
-                    weight: learnt.weight,
-                    pressure: learnt.pressure,
-                });
+                sites.push(Site { kind, state, terrain, terms, learnt });
             }
         }
-        let all: f64 = sites.iter().map(|site| site.weight).sum();
+        let all: f64 = sites.iter().map(|site| site.learnt.weight).sum();
         if sites.is_empty() || all <= 0.0 {
             return;
         }
-        let fixed: f64 =
-            sites.iter().map(|site| site.weight / all * site.terrain.polls_every(site.terms.interval)).sum();
+        let fixed: f64 = sites
+            .iter()
+            .map(|site| site.learnt.weight / all * site.terrain.polls_every(site.terms.interval))
+            .sum();
         let correction = (self.balance / (BALANCED_WITHIN * fixed)).clamp(-CORRECTION, CORRECTION);
         self.balance = self.balance.clamp(-BALANCED_WITHIN * fixed, BALANCED_WITHIN * fixed);
         let budget = fixed * spend * (1.0 + correction) - if plans_first { 0.0 } else { 1.0 };
-        let polls =
-            |price_s: f64| sites.iter().map(|site| site.weight / all * site.plan(price_s).1).sum::<f64>();
+        let polls = |price_s: f64| {
+            sites.iter().map(|site| site.learnt.weight / all * site.polls(price_s)).sum::<f64>()
+        };
         self.price_s = price_of(budget, self.price_s, polls);
         let mut plans: BTreeMap<Kind, Plans> = BTreeMap::new();
         for site in &sites {
-            plans
-                .entry(site.kind.clone())
-                .or_default()
-                .0
-                .push((site.state.clone(), site.plan(self.price_s).0));
+            plans.entry(site.kind.clone()).or_default().0.push((site.state.clone(), site.plan(self.price_s)));
         }
         self.plans = plans.into_iter().map(|(kind, plans)| (kind, Arc::new(plans))).collect();
+    }
+
+    /// Kinds with the same operation share its quota, so they share the pressure.
+    fn reconsider_pressure(&mut self, terms: &impl Fn(&Kind) -> Terms) {
+        let mut all: BTreeMap<&'static str, Waits> = BTreeMap::new();
+        for (kind, states) in &self.learnt {
+            let sum = all.entry(terms(kind).operation).or_default();
+            states.values().for_each(|learnt| sum.merge(&learnt.waits));
+        }
+        for (kind, states) in &mut self.learnt {
+            let waits = all[terms(kind).operation];
+            for learnt in states.values_mut().filter(|_| waits.is_enough()) {
+                learnt.pressure = waits.pressure(learnt.pressure);
+                learnt.waits = Waits::default();
+            }
+        }
     }
 
     /// Of objects of this kind and age: how many ends are known, and how many of a hundred that got as old end within a
@@ -316,17 +337,25 @@ struct Site<'a> {
     state: &'a String,
     terrain: Terrain,
     terms: Terms,
-    weight: f64,
-    pressure: f64,
+    learnt: &'a Learnt,
 }
 
 impl Site<'_> {
-    /// Its plan at a price, and the requests for each object.
-    fn plan(&self, price_s: f64) -> (Plan, f64) {
-        let longest = self.terms.longest.mul_f64(self.pressure);
-        let price_s = price_s * self.pressure * self.pressure;
-        let (plan, cost) = self.terrain.plan(price_s, self.terms.shortest, longest);
-        (plan, cost.polls)
+    /// The requests for each object at a price, while the quota is not exhausted.
+    fn polls(&self, price_s: f64) -> f64 {
+        self.terrain.plan(price_s, self.terms.shortest, self.terms.longest).1.polls
+    }
+
+    /// Its plan at a price. When the quota is exhausted, all waits grow alike, and the longest wait yields: otherwise it
+    /// would decide most of them.
+    fn plan(&self, price_s: f64) -> Plan {
+        let Terms { shortest, longest, .. } = self.terms;
+        if self.learnt.pressure < PRESSURE_LEAST {
+            return self.terrain.plan(price_s, shortest, longest).0;
+        }
+        let longest = longest * LONGEST_YIELDS;
+        let (plan, _) = Terrain::new(&self.learnt.curve(), longest).plan(price_s, shortest, longest);
+        plan.stretched(self.learnt.pressure)
     }
 }
 
@@ -334,17 +363,10 @@ impl Learnt {
     fn curve(&self) -> Vec<Piece> {
         self.known.clone().unwrap_or_else(|| self.learner.curve())
     }
-
-    fn reconsider_pressure(&mut self) {
-        if self.late_polls < LATE_POLLS {
-            return;
-        }
-        let late_s = self.late_s / self.late_polls;
-        let step = 0.15 * ((late_s - LATE_S) / 60.0).clamp(-0.5, 1.0);
-        self.pressure = (self.pressure * step.exp()).clamp(1.0, PRESSURE_MAX);
-        (self.late_s, self.late_polls) = (0.0, 0.0);
-    }
 }
 
+mod overview;
 #[cfg(test)]
 mod tests;
+
+pub use overview::{AgeRange, Curve, Ledger, Overview};

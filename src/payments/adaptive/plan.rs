@@ -23,6 +23,12 @@ const STEP_LEAST_S: f64 = 15.0;
 const STEP_MOST_SHARE: f64 = 1.0 / 16.0;
 /// nor than this, in seconds.
 const STEP_MOST_S: f64 = 240.0;
+/// Where the hazard is constant for more than this many of the longest waits,
+const LONG_PIECE: f64 = 8.0;
+/// steps of this share of the longest wait do.
+const STEP_LONG_SHARE: f64 = 1.0 / 4.0;
+/// Ages between which waits differ by less are not kept, in milliseconds.
+const SAME_WAIT_MS: u32 = 1000;
 /// Ages that a smaller share of objects reaches are not planned.
 const RARE: f64 = 1e-5;
 /// Beyond what is planned, at least one object in this time ends, in seconds: otherwise a plan would never end.
@@ -56,6 +62,8 @@ pub struct Plan {
     next_ms: Vec<(u32, u32)>,
     shortest: Duration,
     longest: Duration,
+    /// All waits are this many thousandths of what they were planned.
+    stretch_permille: u32,
 }
 
 /// The plans of one kind, by moving state.
@@ -80,7 +88,11 @@ impl Terrain {
         for piece in curve {
             terrain.beyond_per_s = piece.per_s;
             let width_s = piece.to_s - piece.from_s;
-            let steps = (width_s / (piece.from_s * STEP_SHARE).clamp(STEP_LEAST_S, most_s)).ceil().max(1.0);
+            let step_s = match width_s > LONG_PIECE * longest_s {
+                true => longest_s * STEP_LONG_SHARE,
+                false => (piece.from_s * STEP_SHARE).clamp(STEP_LEAST_S, most_s),
+            };
+            let steps = (width_s / step_s).ceil().max(1.0);
             let step_s = width_s / steps;
             let survives = (-piece.per_s * step_s).exp();
             let lived_s = lived_s(piece.per_s, step_s);
@@ -137,7 +149,8 @@ impl Terrain {
             (value_s[from], next[from], costs[from]) = best;
         }
         let next_ms = (0..last).map(|place| (ms(self.ages_s[place]), ms(self.ages_s[next[place]]))).collect();
-        (Plan { next_ms, shortest, longest }, costs[0])
+        let next_ms = without_equal_waits(next_ms);
+        (Plan { next_ms, shortest, longest, stretch_permille: 1000 }, costs[0])
     }
 
     /// How many polls a fixed interval would need for one object, its first at its making included.
@@ -167,14 +180,37 @@ fn lived_s(per_s: f64, time_s: f64) -> f64 {
     if ends < 1e-6 { time_s * (1.0 - ends / 2.0) } else { -(-ends).exp_m1() / per_s }
 }
 
+/// Leaves out ages with the same wait as the ages before and after: the plan is interpolated between the others.
+fn without_equal_waits(next_ms: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    let wait = |place: usize| next_ms[place].1 - next_ms[place].0;
+    let is_same = |one: usize, other: usize| wait(one).abs_diff(wait(other)) < SAME_WAIT_MS;
+    let Some(last) = next_ms.len().checked_sub(1) else { return next_ms };
+    let is_kept = |place: usize| {
+        place == 0 || place == last || !(is_same(place - 1, place) && is_same(place, place + 1))
+    };
+    (0..=last).filter(|place| is_kept(*place)).map(|place| next_ms[place]).collect()
+}
+
 fn ms(seconds: f64) -> u32 {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl Plan {
+    /// The same plan, with waits that are longer by a factor.
+    #[must_use]
+    pub fn stretched(self, factor: f64) -> Plan {
+        let permille = Duration::try_from_secs_f64(factor).unwrap_or_default().as_millis();
+        Plan { stretch_permille: u32::try_from(permille).unwrap_or(u32::MAX).max(1000), ..self }
+    }
+
     /// How long to wait after a poll at this age.
     pub fn wait(&self, age: Duration) -> Duration {
+        self.unstretched(age).saturating_mul(self.stretch_permille) / 1000
+    }
+
+    /// The wait as it was planned.
+    pub(super) fn unstretched(&self, age: Duration) -> Duration {
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
         let after = self.next_ms.partition_point(|(from, _)| *from <= age_ms);
         let (Some((from, next)), Some((to, then))) =
@@ -191,7 +227,7 @@ impl Plan {
 
     /// The longest that it waits.
     pub fn longest(&self) -> Duration {
-        self.longest
+        self.longest.saturating_mul(self.stretch_permille) / 1000
     }
 }
 

@@ -29,8 +29,17 @@ async fn an_adaptive_account_plans_first_polls_and_keeps_what_it_learns() {
     assert_eq!(stage.record("learner/parcel/OLD").await.due_at, None);
     let after = stage.reconcile.outlook(account, &stage.record("learner/parcel/NEW").await).unwrap();
     assert!((after.alike - 1.0).abs() < 0.01 && after.share > outlook.share, "{outlook:?} {after:?}");
+    let overview = stage.reconcile.overview(account).await.unwrap().unwrap();
+    assert_eq!((overview.ledger.ends, overview.curves.len()), (1, 2), "a letter, a parcel");
+    assert_eq!(stage.reconcile.ledger(&account.name), Some(overview.ledger));
+    let curve = &overview.curves[1];
+    assert!(curve.ends == 1 && !curve.polls_at_s.is_empty() && curve.ages.len() > 10, "{curve:?}");
     stage.stop.cancel();
     stage.pass(2).await;
+    let now = stage.clock.now();
+    let pace = Pace::new(stage.clock.clone());
+    let stored = super::super::stored_overviews(&stage.store, &pace, &stage.accounts, 20, now).await.unwrap();
+    assert_eq!((stored.len(), stored[0].1.curves[1].ends), (1, 1), "{stored:?}");
     let stored = stage.store.recall("adaptive/learner").await.unwrap().unwrap();
     let known: crate::payments::adaptive::Adaptive = serde_json::from_str(&stored).unwrap();
     assert!(known.is_sound());

@@ -164,26 +164,7 @@ impl Api for Provider {
 }
 
 fn observed(id: &ObjectId) -> Observation {
-    Observation {
-        id: id.to_string(),
-        state: "Started".to_owned(),
-        reasons: Vec::new(),
-        updated_at: None,
-        created_at: None,
-        expires_at: None,
-        amount: None,
-        amounts: Default::default(),
-        other_amounts: BTreeMap::new(),
-        merchant_reference: None,
-        parent: None,
-        children: Vec::new(),
-        is_soft_decline: false,
-        environment: None,
-        evidence: BTreeMap::new(),
-        request_id: None,
-        answer_sha256: None,
-        marks: Vec::new(),
-    }
+    Observation::plain(id.to_string(), "Started")
 }
 
 /// An account that is polled by learnt ages.

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::clock::JudgedClock;
+use crate::payments::adaptive::{AgeRange, Curve, Overview};
+use crate::payments::object::Kind;
 
 #[tokio::test]
 async fn an_unfinished_day_is_refused() {
@@ -97,4 +99,39 @@ async fn the_progress_of_a_report_is_visible() {
     assert_eq!(made.rows.iter().find(|(sort, _)| *sort == "pending"), Some(&("pending", 700)));
     // At least two pages of names and two of rows.
     assert!(reports.progress() >= 4, "{}", reports.progress());
+}
+
+#[tokio::test]
+async fn the_page_shows_how_late_ends_were_found_and_what_is_learnt() {
+    let ledger = Ledger::new().await;
+    ledger.enrol("C1", 100).await;
+    ledger.see(row("C1", None, "Authorized", 200)).await;
+    ledger.see(row("C1", Some("Authorized"), "Captured", 500)).await;
+    let range = AgeRange { from_s: 0, to_s: 60, ends_percent: 12.5, hazard_per_h: 7.5, polls: 1 };
+    let curve = Curve {
+        kind: Kind::new("charge").unwrap(),
+        state: "Pending".to_owned(),
+        ends: 1,
+        interval_s: 3600,
+        ages: vec![range],
+        polls_at_s: vec![30],
+    };
+    let overview = Overview { ledger: Default::default(), price_s: 1, curves: vec![curve] };
+    let learnt = vec![("shop-de".parse().unwrap(), overview)];
+    let with = move || -> Overviews {
+        let learnt = learnt.clone();
+        Box::pin(async move { Ok(learnt) })
+    };
+    let made = ledger.reports(at(DAY_S)).with_rhythms(Rhythms::new(with)).make(day()).await.unwrap();
+    let delays = &json(&made.folder, "summary.json")["detection_delay"];
+    assert_eq!(
+        (&delays[0]["ends"], &delays[0]["p50_s"], &delays[0]["p95_s"]),
+        (&1.into(), &60.into(), &60.into())
+    );
+    let page = std::fs::read_to_string(made.folder.join("summary.html")).unwrap();
+    for part in ["How late ends were found", "1 min", "At which ages objects end", "12.5 %, polls: 1"] {
+        assert!(page.contains(part), "{part}");
+    }
+    // What is learnt changes after the day, and makes no new revision.
+    assert!(ledger.reports(at(DAY_S)).make(day()).await.unwrap().was_there);
 }

@@ -52,21 +52,13 @@ pub(super) fn row(id: &str, from: Option<&str>, to: &str, seconds: i64) -> Trans
         _ => (Phase::Moving, Outcome::Undecided),
     };
     Transition {
-        object: enrolment(id).object,
         from: from.map(str::to_owned),
         to: to.to_owned(),
-        reasons: Vec::new(),
-        phase,
         outcome,
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
-        moves: Default::default(),
-        amounts: Default::default(),
         merchant_reference: Some(format!("ORDER-{id}")),
         happened_at: at(seconds - 60),
-        seen_at: at(seconds),
-        note: "polled".to_owned(),
-        stored_cause: None,
-        source: None,
+        ..Transition::unobserved(&Record::enrolled(enrolment(id), at(0)), phase, "polled", at(seconds))
     }
 }
 
@@ -162,24 +154,11 @@ impl Ledger {
 
 fn observation(row: &Transition) -> Observation {
     Observation {
-        id: row.object.id.to_string(),
-        state: row.to.clone(),
         reasons: row.reasons.clone(),
         updated_at: Some(row.happened_at),
-        created_at: None,
-        expires_at: None,
         amount: row.amount,
-        amounts: Default::default(),
-        other_amounts: BTreeMap::new(),
         merchant_reference: row.merchant_reference.clone(),
-        parent: None,
-        children: Vec::new(),
-        is_soft_decline: false,
-        environment: None,
-        evidence: BTreeMap::new(),
-        request_id: None,
-        answer_sha256: None,
-        marks: Vec::new(),
+        ..Observation::plain(row.object.id.to_string(), row.to.clone())
     }
 }
 

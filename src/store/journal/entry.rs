@@ -56,7 +56,8 @@ impl Entry {
     }
 }
 
-fn chain(before: &ChainHash, sequence: u64, group: u64, payload: &[u8]) -> ChainHash {
+/// The chain hash of an entry after `before`.
+pub(crate) fn chain(before: &ChainHash, sequence: u64, group: u64, payload: &[u8]) -> ChainHash {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(before);
     context.update(&sequence.to_le_bytes());
@@ -67,26 +68,18 @@ fn chain(before: &ChainHash, sequence: u64, group: u64, payload: &[u8]) -> Chain
     hash
 }
 
-/// Appends an entry to `out` and returns its chain hash.
-pub(crate) fn encode(
-    before: &ChainHash,
-    sequence: u64,
-    group: u64,
-    payload: &[u8],
-    out: &mut Vec<u8>,
-) -> ChainHash {
-    let hash = chain(before, sequence, group, payload);
-    let length = u32::try_from(payload.len()).expect("a payload is checked against its limit before");
+/// Appends an entry to `out`.
+pub(crate) fn encode(entry: &Entry, out: &mut Vec<u8>) {
+    let length = u32::try_from(entry.payload.len()).expect("a payload is checked against its limit before");
     let start = out.len();
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&sequence.to_le_bytes());
-    out.extend_from_slice(&group.to_le_bytes());
-    out.extend_from_slice(&hash);
-    out.extend_from_slice(payload);
+    out.extend_from_slice(&entry.sequence.to_le_bytes());
+    out.extend_from_slice(&entry.group.to_le_bytes());
+    out.extend_from_slice(&entry.hash);
+    out.extend_from_slice(&entry.payload);
     let checksum = crc32c::crc32c(&out[start + 8..]);
     out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
-    hash
 }
 
 /// Reads the entry at the start of `bytes`; more bytes may follow it.
@@ -141,6 +134,13 @@ pub(crate) fn number_64(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Appends an entry to `out` and returns its hash.
+    fn encode(before: &ChainHash, sequence: u64, group: u64, payload: &[u8], out: &mut Vec<u8>) -> ChainHash {
+        let hash = chain(before, sequence, group, payload);
+        super::encode(&Entry { sequence, group, hash, payload: payload.to_vec() }, out);
+        hash
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]

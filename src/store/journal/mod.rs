@@ -19,8 +19,15 @@ use std::sync::Arc;
 
 use crate::store::disk::{Disk, DiskFile};
 
+use entry::Entry;
 use segment::{Header, Position, SEGMENT_HEADER_BYTES, is_preallocated, segment_name, segments};
 use written::Written;
+
+/// Where entries are written before they are written to the files, which are then a copy of it.
+pub(crate) trait Original: std::fmt::Debug + Send + Sync {
+    /// Adds entries after `end`. When it returns, they are durable there. After an error it may have them.
+    fn append(&self, end: Position, entries: &[Entry]) -> io::Result<()>;
+}
 
 /// A journal open for writing.
 #[derive(Debug)]
@@ -34,6 +41,8 @@ pub(crate) struct Journal {
     preallocated_end: Option<u64>,
     /// Bytes in the segments before this one.
     bytes_before: u64,
+    /// None: the files are the original.
+    original: Option<Arc<dyn Original>>,
     has_failed: bool,
 }
 
@@ -65,6 +74,7 @@ impl Journal {
             end,
             preallocated_end,
             bytes_before,
+            original: None,
             has_failed: false,
         })
     }
@@ -89,28 +99,49 @@ impl Journal {
         self.bytes_before + self.end.offset
     }
 
+    /// From now on, entries go to an original first.
+    pub(crate) fn follow(&mut self, original: Arc<dyn Original>) {
+        self.original = Some(original);
+    }
+
     /// Appends payloads as one group; when it returns, they survive a power cut. After an error nothing more can be
     /// appended: the next opening finds out what reached the disk.
-    pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> io::Result<Position> {
-        if payloads.is_empty() {
-            return Ok(self.end);
+    pub(crate) fn append(&mut self, payloads: Vec<Vec<u8>>) -> io::Result<Position> {
+        let (group, mut hash) = (self.end.sequence + 1, self.end.hash);
+        let mut entries = Vec::with_capacity(payloads.len());
+        for (sequence, payload) in (group..).zip(payloads) {
+            hash = entry::chain(&hash, sequence, group, &payload);
+            entries.push(Entry { sequence, group, hash, payload });
         }
+        let original = self.original.clone();
+        self.write(&entries, |end| original.map_or(Ok(()), |original| original.append(end, &entries)))
+    }
+
+    /// Appends entries that an original has already, with the same promise as [`Journal::append`]. They must be linked
+    /// to the end and to each other.
+    pub(crate) fn copy(&mut self, entries: &[Entry]) -> io::Result<Position> {
+        self.write(entries, |_| Ok(()))
+    }
+
+    /// Writes entries to the files once `before` has succeeded.
+    fn write(
+        &mut self,
+        entries: &[Entry],
+        before: impl FnOnce(Position) -> io::Result<()>,
+    ) -> io::Result<Position> {
+        let Some(last) = entries.last() else { return Ok(self.end) };
         if self.has_failed {
             return Err(io::Error::other("an earlier write failed"));
         }
         self.has_failed = true;
+        before(self.end)?;
         if self.end.offset >= self.segment_bytes && self.end.offset > SEGMENT_HEADER_BYTES as u64 {
             self.next_segment()?;
         }
-        let group = self.end.sequence + 1;
-        let mut end = self.end;
-        let mut bytes =
-            Vec::with_capacity(payloads.iter().map(|each| each.len() + entry::HEADER_BYTES).sum());
-        for payload in payloads {
-            end.sequence += 1;
-            end.hash = entry::encode(&end.hash, end.sequence, group, payload, &mut bytes);
-        }
-        end.offset += bytes.len() as u64;
+        let mut bytes = Vec::with_capacity(entries.iter().map(Entry::length).sum());
+        entries.iter().for_each(|entry| entry::encode(entry, &mut bytes));
+        let offset = self.end.offset + bytes.len() as u64;
+        let end = Position { sequence: last.sequence, hash: last.hash, offset, ..self.end };
         let mut preallocated_end = self.preallocated_end;
         if preallocated_end.is_some_and(|preallocated_end| end.offset >= preallocated_end) {
             let more = preallocation::behind_group(bytes.len(), end.offset, self.segment_bytes);

@@ -15,6 +15,7 @@ use crate::store::journal::segment::segment_name;
 use crate::store::maintenance::backup::{self, BackupReport};
 use crate::store::maintenance::compaction::{self, Compacted};
 use crate::store::mutex::locked;
+use crate::store::postgres;
 use crate::store::recovery::check::{self, CheckReport};
 use crate::store::recovery::open::UNCHECKED;
 use crate::store::recovery::retired;
@@ -26,7 +27,9 @@ fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreErr
     let mut report = CheckReport::default();
     let compared = check::check_at_work(engine, &mut report);
     let of_index = report.problems.first().cloned();
-    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report));
+    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report)).and_then(|()| {
+        engine.shared.get().map_or(Ok(()), |database| postgres::check_rows(engine, database, &mut report))
+    });
     engine.meter.end();
     checked?;
     if report.is_clean() {

@@ -73,7 +73,7 @@ impl CheckReport {
         }
     }
 
-    fn problem(&mut self, text: impl Into<String>) {
+    pub(crate) fn problem(&mut self, text: impl Into<String>) {
         self.problem_count += 1;
         if self.problems.len() < SHOWN_PROBLEMS {
             self.problems.push(text.into());
@@ -94,7 +94,8 @@ pub(crate) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result
     compared
 }
 
-fn stay(engine: &Engine) -> Result<(), StoreError> {
+/// Fails if the process is about to stop.
+pub(crate) fn stay(engine: &Engine) -> Result<(), StoreError> {
     match engine.is_leaving.load(Ordering::Relaxed) {
         false => Ok(()),
         true => Err(StoreError::Stopping),

@@ -73,6 +73,13 @@ pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, Op
 /// When another process has the store, when entries are missing and that is not accepted, or when the store still
 /// cannot be opened afterwards.
 pub async fn rebuild(options: Options, now: Timestamp) -> Result<Rebuilt, OpenError> {
+    if options.shared.is_some() {
+        // The copy is read again from the database.
+        let (aside, opened) = (options.clone(), options);
+        blocking(move || set_copy_aside(&aside, now)).await?;
+        let opening = open_and_close(opened, now).await?;
+        return Ok(Rebuilt { opening, ..Rebuilt::default() });
+    }
     let looking = options.clone();
     let damaged = blocking(move || find_damage(&looking, now)).await?;
     let mut rebuilt = Rebuilt { damaged, ..Rebuilt::default() };
@@ -136,6 +143,10 @@ fn read_all(options: &Options, folder: &Path, skip_damage: bool) -> Result<Readi
 /// # Errors
 /// When another process has the store, when the backup is damaged or is not a store, or when the disk fails.
 pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<Restored, OpenError> {
+    if options.shared.is_some() {
+        let why = "the store is in a database: restore the database, or restore to a store of files and import that";
+        return Err(OpenError::NotAStore { folder: options.folder, why: why.to_owned() });
+    }
     blocking(move || {
         let disk = &*options.disk;
         let place = Place::of(&options);
@@ -197,6 +208,15 @@ fn is_part(name: &str) -> bool {
     parts.contains(&name)
         || crate::store::maintenance::compaction::NAMES.contains(&name)
         || crate::store::recovery::retired::is_one(name)
+}
+
+/// Moves a copy of a shared store aside, and begins an empty one.
+pub(crate) fn set_copy_aside(options: &Options, now: Timestamp) -> Result<Option<PathBuf>, OpenError> {
+    let place = Place::of(options);
+    let _lock = place.take_lock(now)?;
+    let aside = place.io("move the old copy out of", &options.folder, move_aside(&place, &[]))?;
+    place.write_format()?;
+    Ok(aside)
 }
 
 fn move_aside(place: &Place<'_>, brought: &[&String]) -> io::Result<Option<PathBuf>> {

@@ -4,7 +4,7 @@
 //!
 //! The folder holds `lock`, `format`, `journal/`, `index/`, `queue` (`queue/snapshot.rs`), and marks: `clean` (the last
 //! stop was clean), `running` (on which boot of the host the store was opened), `suspect` (the index was found
-//! damaged), `unchecked` (a check of the whole store is pending, as after a crash of the host), `rescue` (rows that
+//! damaged), `copy` (the store is in a database, `postgres/`), `unchecked` (a check of the whole store is pending, as after a crash of the host), `rescue` (rows that
 //! only the index has must be written to the journal again), `swapping` (`compaction.rs`). An index that cannot be used
 //! is retired: renamed to `index.aside-N` and kept for a day.
 
@@ -28,7 +28,7 @@ use crate::store::queue::polls::Polls;
 use crate::store::queue::{Change, Queue};
 use crate::store::recovery::continuity::{Known, applied};
 use crate::store::recovery::lock;
-use crate::store::recovery::place::{CLEAN, Place, QUEUE, RESCUE, SUSPECT};
+use crate::store::recovery::place::{CLEAN, COPY, Place, QUEUE, RESCUE, SUSPECT};
 use crate::store::recovery::replay::{Replay, put_applied};
 use crate::store::recovery::retired;
 use crate::store::recovery::salvage;
@@ -46,6 +46,10 @@ pub(crate) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let place = Place::of(options);
     let lock = place.take_lock(now)?;
     place.check_space()?;
+    if options.shared.is_none() && place.read_mark(COPY)?.is_some() {
+        let why = "it is a copy of a store in a database. To go on with files alone, stop the daemons on all hosts, then remove the file \"copy\"";
+        return Err(OpenError::NotAStore { folder: options.folder.clone(), why: why.to_owned() });
+    }
     let mut opening = Opening { is_new: place.check_format()?, ..Opening::default() };
     let opened = place.open_both(&mut opening);
     options.meter.end();

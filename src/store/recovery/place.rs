@@ -26,6 +26,9 @@ pub(crate) const SUSPECT: &str = "suspect";
 /// The mark of lost journal entries: rows of them that the index still has must be written to the journal again.
 pub(crate) const RESCUE: &str = "rescue";
 
+/// The mark of a copy of a shared store: the name of this folder's host in the lease.
+pub(crate) const COPY: &str = "copy";
+
 /// The due queues as a clean stop left them; the file exists only while no process has the store open.
 pub(crate) const QUEUE: &str = "queue";
 

@@ -120,7 +120,7 @@ impl Rescue<'_> {
         self.in_fact = 0;
         let end = self
             .journal
-            .append(&[facts::encode(&fact)])
+            .append(vec![facts::encode(&fact)])
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         // The index has the rows already; only the position moves on.
         let mut view = View::new(self.index);

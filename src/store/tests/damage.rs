@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::fixture::*;
 use crate::store::disk::MachineDisk;
-use crate::store::journal::entry::{decode, encode};
+use crate::store::journal::entry::{ChainHash, Entry, chain, decode, encode};
 use crate::store::journal::preallocation::FILLER;
 use crate::store::journal::reading::{self, Reading, Stopped};
 use crate::store::journal::segment::{Header, SEGMENT_HEADER_BYTES};
@@ -117,8 +117,14 @@ async fn what_never_was_acknowledged_is_no_damage_wherever_it_lies_in_the_room()
     let Ok(last) = decode(&whole[starts[3]..]) else { panic!("it could be read before") };
     // Two entries of one group that was never synced: some of its sectors are on the disk, others are not.
     let mut group = Vec::new();
-    let hash = encode(&last.hash, 5, 5, &[b'x'; 700], &mut group);
-    encode(&hash, 6, 5, &[b'y'; 700], &mut group);
+    let mut add = |before: &ChainHash, sequence: u64, byte: u8| {
+        let payload = vec![byte; 700];
+        let hash = chain(before, sequence, 5, &payload);
+        encode(&Entry { sequence, group: 5, hash, payload }, &mut group);
+        hash
+    };
+    let hash = add(&last.hash, 5, b'x');
+    add(&hash, 6, b'y');
     for missing in 1_u32..8 {
         let mut bytes = whole.clone();
         bytes[end..end + group.len()].copy_from_slice(&group);

@@ -1,13 +1,12 @@
 //! What the tests of the store have in common.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::payments::alert::{Alert, AlertKind, Severity};
-use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Enrolment, Observed, Record, Transition};
@@ -67,26 +66,7 @@ pub(super) fn seen(
     now: Timestamp,
     due_at: Option<Timestamp>,
 ) -> Record {
-    let observation = Observation {
-        id: record.object.id.as_str().to_owned(),
-        state: state.to_owned(),
-        reasons: Vec::new(),
-        updated_at: None,
-        created_at: None,
-        expires_at: None,
-        amount: None,
-        amounts: Default::default(),
-        other_amounts: BTreeMap::new(),
-        merchant_reference: None,
-        parent: None,
-        children: Vec::new(),
-        is_soft_decline: false,
-        environment: None,
-        evidence: BTreeMap::new(),
-        request_id: None,
-        answer_sha256: None,
-        marks: Vec::new(),
-    };
+    let observation = Observation::plain(record.object.id.as_str(), state);
     Record {
         observed: Some(Observed { observation, phase, since: now, seen_at: now }),
         polls: record.polls + 1,
@@ -99,23 +79,7 @@ pub(super) fn seen(
 }
 
 pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transition {
-    Transition {
-        object: record.object.clone(),
-        from: record.state().map(str::to_owned),
-        to: to.to_owned(),
-        reasons: Vec::new(),
-        phase: Phase::Moving,
-        outcome: Outcome::Undecided,
-        amount: None,
-        moves: Default::default(),
-        amounts: Default::default(),
-        merchant_reference: None,
-        happened_at: now,
-        seen_at: now,
-        note: "polled".to_owned(),
-        stored_cause: None,
-        source: None,
-    }
+    Transition { to: to.to_owned(), ..Transition::unobserved(record, Phase::Moving, "polled", now) }
 }
 
 pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {

@@ -16,8 +16,12 @@ mod moved_forward;
 mod outbox;
 mod pending;
 mod power;
+mod proxy;
 mod pulse;
 mod quiet;
+#[allow(dead_code, reason = "the tests of whole processes use the rest")]
+mod server;
+mod shared;
 mod unpack;
 mod unsynced;
 mod verbs;

@@ -302,6 +302,44 @@ async fn play(steps: Vec<Step>, is_rebuilt: bool) {
     model.compare(&store, now).await;
 }
 
+/// The same on two hosts that share the store: after a clean stop the other host goes on, after a crash the same one.
+async fn play_on_two_hosts(steps: Vec<Step>, url: &str) {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let options = |host: usize| Options {
+        journal_segment_bytes: 4000,
+        ..super::shared::shared(folders[host].path(), url)
+    };
+    let mut model = Model::default();
+    let mut host = 0;
+    let (mut store, _) = Store::open(options(host), at(0)).await.unwrap();
+    let mut now = at(0);
+    for step in &steps {
+        now += jiff::SignedDuration::from_secs(500);
+        if let Step::Reopen { is_clean } = step {
+            match is_clean {
+                true => {
+                    store.close().await.unwrap();
+                    host = 1 - host;
+                }
+                false => crash_in_step(store),
+            }
+            store = Store::open(options(host), now).await.unwrap().0;
+        }
+        model.step(&store, step, now).await;
+    }
+    model.compare(&store, now).await;
+    store.close().await.unwrap();
+    let (store, _) = Store::open(options(1 - host), now).await.unwrap();
+    model.compare(&store, now).await;
+}
+
+/// Without what is not journaled by design: hints, polls without news, retries.
+fn journaled(steps: Vec<Step>) -> Vec<Step> {
+    let is_journaled =
+        |step: &Step| !matches!(step, Step::Hint(_) | Step::Poll { is_news: false, .. } | Step::Settle(_, 1));
+    steps.into_iter().filter(is_journaled).collect()
+}
+
 fn run(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
@@ -316,9 +354,16 @@ proptest! {
 
     #[test]
     fn the_journal_alone_brings_everything_back(steps in proptest::collection::vec(any_step(), 1..40)) {
-        // Leave out what is not journaled by design: hints, polls without news, retries.
-        let steps = steps.into_iter().filter(|step| !matches!(step,
-            Step::Hint(_) | Step::Poll { is_news: false, .. } | Step::Settle(_, 1)));
-        run(play(steps.collect(), true));
+        run(play(journaled(steps), true));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_shared_store_does_what_a_sorted_list_does(steps in proptest::collection::vec(any_step(), 1..40)) {
+        let Some((server, name)) = super::shared::database("model") else { return Ok(()) };
+        run(play_on_two_hosts(journaled(steps), &server.url(&name)));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::hearing::Hearing;
 use super::log::{Entry, Event, Reading};
 use super::model::{Beliefs, Life, is_decline, is_final, is_resting, may_follow};
 use super::plan::Plan;
@@ -12,7 +13,7 @@ use super::reports;
 use super::world::Remains;
 
 /// Effects of an answer may be missing after a crash within this time of it.
-const NEAR: Duration = Duration::from_secs(5);
+pub const NEAR: Duration = Duration::from_secs(5);
 /// The most polls of an end that a person must check, from the last answer that was odd in another way: three soon,
 /// and one every two hours for two days. Crashes cost some more.
 const MOST_AFTER_AN_ODD_END: u32 = 32;
@@ -44,7 +45,6 @@ pub struct Seen {
     /// The reasons shown with its decline, one after another: each new one is news.
     decline_reasons: Vec<Option<String>>,
     accepted_at: Vec<Duration>,
-    is_said: bool,
 }
 
 /// Judges one world.
@@ -54,8 +54,15 @@ pub fn judge(plan: &Plan, remains: &Remains) -> Vec<String> {
         bench.hear(position, entry);
     }
     bench.conclude();
+    let news: Vec<usize> = bench.seen.iter().map(|seen| seen.decline_reasons.len()).collect();
+    let hearing = Hearing::new(plan, remains, Vec::new());
+    let (unheard, strange) = std::mem::replace(&mut bench.hearing, hearing).conclude(&news);
+    for (at, place, what) in unheard {
+        bench.blame(at, place, what);
+    }
     let mut wrong = remains.wrong.clone();
     wrong.extend(bench.wrong);
+    wrong.extend(strange);
     wrong.extend(reports::judge(remains, &bench.seen));
     wrong
 }
@@ -70,8 +77,7 @@ struct Bench<'a> {
     seen: Vec<Seen>,
     /// The time in which the provider asked to pause an operation, so that no request of it may leave.
     holds: BTreeMap<(String, String), (Duration, Duration)>,
-    /// Declines that the chat room got in summaries.
-    summed: u64,
+    hearing: Hearing<'a>,
     /// Children that their parents have certainly shown.
     is_found: BTreeSet<usize>,
     wrong: Vec<String>,
@@ -81,14 +87,15 @@ impl<'a> Bench<'a> {
     fn new(plan: &'a Plan, remains: &'a Remains) -> Bench<'a> {
         let entries = remains.log.entries();
         let crashes = entries.iter().filter(|entry| matches!(entry.event, Event::Ended { was_crash: true }));
+        let crashes: Vec<Duration> = crashes.map(|entry| entry.at).collect();
         Bench {
             plan,
-            crashes: crashes.map(|entry| entry.at).collect(),
+            hearing: Hearing::new(plan, remains, crashes.clone()),
+            crashes,
             entries: entries.clone(),
             places: remains.lives.iter().enumerate().map(|(place, life)| (life.id.clone(), place)).collect(),
             seen: vec![Seen { failures: Some(0), ..Seen::default() }; remains.lives.len()],
             holds: BTreeMap::new(),
-            summed: 0,
             is_found: BTreeSet::new(),
             remains,
             wrong: Vec::new(),
@@ -115,6 +122,7 @@ impl<'a> Bench<'a> {
 
     fn hear(&mut self, _position: usize, entry: &Entry) {
         let at = entry.at;
+        self.hearing.hear(entry);
         match &entry.event {
             Event::Acknowledged { lives } => {
                 for life in lives {
@@ -135,16 +143,6 @@ impl<'a> Bench<'a> {
                 self.answered(place, entry, *made, reading);
             }
             Event::Told { key, kind, id, is_accepted } => self.told(at, key, kind, id, *is_accepted),
-            Event::Said { text, is_accepted } => {
-                if *is_accepted && text.contains("[SUMMARY]") {
-                    self.summed += summed_declines(text);
-                }
-                if *is_accepted && text.contains("declined") {
-                    for (id, place) in &self.places {
-                        self.seen[*place].is_said |= text.contains(id.as_str());
-                    }
-                }
-            }
             Event::Counted { life, failures } => self.counted(at, *life, *failures),
             Event::Ended { was_crash: true } => {
                 self.holds.clear();
@@ -152,7 +150,7 @@ impl<'a> Bench<'a> {
                     seen.failures = None;
                 }
             }
-            Event::Started | Event::Ended { .. } => {}
+            _ => {}
         }
     }
 
@@ -360,7 +358,6 @@ impl<'a> Bench<'a> {
             for problem in problems {
                 self.blame(ended_at, place, problem);
             }
-            self.conclude_decline(place, &seen, record.state().unwrap_or_default());
         }
     }
 
@@ -444,31 +441,4 @@ impl<'a> Bench<'a> {
             self.blame(ended_at, place, "its end without a reason was never reported");
         }
     }
-
-    fn conclude_decline(&mut self, place: usize, seen: &Seen, state: &str) {
-        let ended_at = self.remains.ended_at;
-        if !is_decline(state) {
-            if !seen.accepted_at.is_empty() {
-                self.blame(ended_at, place, "a decline is reported although it is not declined");
-            }
-            return;
-        }
-        if seen.accepted_at.is_empty() {
-            self.blame(ended_at, place, "its decline never reached the back office");
-        }
-        // In a storm, a summary counts declines without naming them.
-        match seen.is_said {
-            true => {}
-            false if self.summed > 0 => self.summed -= 1,
-            false => self.blame(ended_at, place, "its decline never reached the chat room"),
-        }
-    }
-}
-
-/// How many declines a summary counts: `[SUMMARY] 45 more alerts: 2 canceled, 43 declined`.
-fn summed_declines(text: &str) -> u64 {
-    let words: Vec<&str> = text.split([' ', ',', '"', '\n']).filter(|word| !word.is_empty()).collect();
-    let numbers =
-        words.windows(2).filter(|pair| pair[1] == "declined").filter_map(|pair| pair[0].parse().ok());
-    numbers.max().unwrap_or(0)
 }

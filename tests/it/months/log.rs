@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// The chat room: it recognises no repetition.
+pub const ROOM: &str = "chat";
+/// The webhook of the back office: it gets each event singly, with a key.
+pub const OFFICE: &str = "back-office";
+/// The pager, for live accounts only: its incidents have keys.
+pub const PAGER: &str = "pager";
+
 /// What an answer says, read without any code of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
@@ -30,8 +37,16 @@ pub enum Event {
     Answered { id: String, operation: String, made: Duration, reading: Reading },
     /// A message to the back office, with its key, and whether it was accepted.
     Told { key: String, kind: String, id: String, is_accepted: bool },
-    /// A message to the chat room.
-    Said { text: String, is_accepted: bool },
+    /// A message to the chat room or the pager. The room knows no key.
+    Said { target: &'static str, key: String, title: String, text: String, is_accepted: bool },
+    /// The silence of this act (an index into the plan's) was acknowledged to its operator.
+    Silenced { act: usize, until: Timestamp },
+    /// An operator is about to end it.
+    Unsilencing { act: usize },
+    /// An operator is about to acknowledge all declines.
+    Caring,
+    /// These alerts were acknowledged.
+    Cared { keys: Vec<String> },
     /// The store counts this number of failures in a row for an object (an index of lives).
     Counted { life: usize, failures: u32 },
     /// The daemon is up.

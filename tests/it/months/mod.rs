@@ -7,16 +7,18 @@
 //! clocks change. At first things go wrong; then nothing does, until all is settled. At the end the judge
 //! compares the remains with the observer's log (`judge`, which uses none of our code for payments).
 //!
-//! In reading order: `plan` (what a seed decides), `setting`, `clock`, `fuse` (the moment of a crash),
-//! `disk`, `wire`, `log` (what is observed), `world` (the runs of the daemon), `model`, `judge`, `history`,
-//! `reports`.
+//! In reading order: `plan` (what a seed decides), `alerting` (the same for alerts), `setting`, `clock`, `fuse` (the
+//! moment of a crash), `disk`, `wire`, `log` (what is observed), `world` (the runs of the daemon), `model`, `judge`,
+//! `hearing` (the judge of alerts), `history`, `reports`.
 //!
 //! The same seed gives the same world, event for event: everything runs on one thread, including blocking
 //! work (`reconciled::blocking`), in an order that only the seed decides. A test compares two runs.
 
+pub mod alerting;
 pub mod clock;
 pub mod disk;
 pub mod fuse;
+mod hearing;
 mod history;
 mod judge;
 mod log;

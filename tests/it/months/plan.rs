@@ -6,6 +6,7 @@ use amazon_pay_simulator::fault::{Fault, FaultKind};
 use amazon_pay_simulator::provider::Random;
 use jiff::Timestamp;
 
+use super::alerting::AlertPlan;
 use super::disk;
 
 /// Everything that will happen in one world.
@@ -18,10 +19,14 @@ pub struct Plan {
     pub resting_h: u64,
     pub quarantine_h: u64,
     pub has_early_looks: bool,
+    /// The account that is polled by learnt ages, if any.
+    pub adaptive: Option<&'static str>,
     pub batches: Vec<Batch>,
     pub faults: Vec<Fault>,
     pub chat_failure_share: f64,
     pub chat_throttled_share: f64,
+    /// Rules, silences and escalation; without it everybody gets everything.
+    pub alerting: Option<AlertPlan>,
     pub lives: Vec<LifePlan>,
     pub jumps: Vec<(Duration, i64)>,
     /// From then on nothing goes wrong any more.
@@ -231,10 +236,16 @@ impl Plan {
             resting_h: random.between(2, 4),
             quarantine_h: random.between(2, 4),
             has_early_looks: random.below(2) == 0,
+            // Drawn separately, so that the rest of the world does not depend on it.
+            adaptive: *one_of(
+                &mut Random::for_matter(seed, "adaptive", 0),
+                &[None, None, None, None, Some(V2), Some(MWS)],
+            ),
             batches: Vec::new(),
             faults: Vec::new(),
             chat_failure_share: *one_of(&mut random, &[0.0, 0.1, 0.5]),
             chat_throttled_share: *one_of(&mut random, &[0.0, 0.1]),
+            alerting: AlertPlan::drawn(seed, calm_at, days),
             lives: Vec::new(),
             jumps: Vec::new(),
             calm_at,
@@ -270,6 +281,10 @@ impl Plan {
             for sprout in &mut objects {
                 sprout.captured = captured(&mut apart, sprout);
             }
+            self.batches.push(Batch { at, objects });
+        }
+        if self.alerting.is_some() {
+            let (at, objects) = AlertPlan::storm(self.seed, self.calm_at);
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
@@ -364,6 +379,7 @@ impl Plan {
         push(&|plan| plan.faults.clear());
         push(&|plan| plan.lives.clear());
         push(&|plan| plan.jumps.clear());
+        push(&|plan| plan.adaptive = None);
         for position in 0..self.batches.len() {
             push(&|plan| drop(plan.batches.remove(position)));
             let count = self.batches[position].objects.len();
@@ -391,6 +407,14 @@ impl Plan {
         if self.chat_failure_share + self.chat_throttled_share > 0.0 {
             push(&|plan| (plan.chat_failure_share, plan.chat_throttled_share) = (0.0, 0.0));
         }
+        push(&|plan| plan.alerting = None);
+        for position in 0..self.alerting.as_ref().map_or(0, |alerting| alerting.acts.len()) {
+            push(&|plan| {
+                if let Some(alerting) = &mut plan.alerting {
+                    alerting.acts.remove(position);
+                }
+            });
+        }
         found.retain(|plan| plan.weight() < self.weight());
         found
     }
@@ -406,7 +430,9 @@ impl Plan {
             + self.lives.len()
             + report_disks
             + self.jumps.len()
+            + usize::from(self.adaptive.is_some())
             + chat
+            + self.alerting.as_ref().map_or(0, |alerting| 1 + alerting.acts.len())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use amazon_pay_simulator::credentials::write_secret;
 use amazon_pay_simulator::scenario::Scenario;
 
+use super::log::{OFFICE, PAGER, ROOM};
 use super::plan::{MWS, Plan, V2};
 
 fn scenario_text(is_sandbox: bool) -> String {
@@ -79,6 +80,11 @@ pub fn write_config(folder: &Path, plan: &Plan) -> std::io::Result<()> {
     let shown = folder.display();
     let (environment, prefix) = if plan.is_sandbox { ("sandbox", "SANDBOX") } else { ("live", "LIVE") };
     let early = if plan.has_early_looks { "first_polls = [\"1m\", \"5m\", \"15m\"]" } else { "" };
+    let poll = |account| match plan.adaptive {
+        Some(adaptive) if adaptive == account => "poll = { rhythm = \"adaptive\" }",
+        _ => "",
+    };
+    let (v2_poll, mws_poll) = (poll(V2), poll(MWS));
     let mut text = format!(
         r#"
 [store]
@@ -101,6 +107,7 @@ environment = "{environment}"
 public_key_id = "{prefix}-ASHOPKEY"
 private_key = "file:{keys}/{V2}.private-key.pem"
 endpoint = "http://127.0.0.1:9"
+{v2_poll}
 [[account]]
 name = "{MWS}"
 api = "amazon-pay-mws"
@@ -110,12 +117,11 @@ seller_id = "A2OLDSHOP"
 access_key_id = "AKIAOLDSHOP000000000"
 secret_key = "file:{keys}/{MWS}.secret-key"
 endpoint = "http://127.0.0.1:9"
+{mws_poll}
 "#,
         plan.zone, plan.resting_h, plan.quarantine_h
     );
-    for (name, kind, path) in
-        [("chat", "slack", "services/T0/B0/x"), ("back-office", "webhook", "hooks/json")]
-    {
+    for (name, kind, path) in [(ROOM, "slack", "services/T0/B0/x"), (OFFICE, "webhook", "hooks/json")] {
         let file = folder.join(format!("{name}-url"));
         write_secret(&file, &format!("http://127.0.0.1:9/{path}"))?;
         text.push_str(&format!(
@@ -123,6 +129,16 @@ endpoint = "http://127.0.0.1:9"
              environments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
+    }
+    if let Some(alerting) = &plan.alerting {
+        let file = folder.join("pager-key");
+        write_secret(&file, "0123456789abcdef0123456789abcdef")?;
+        text.push_str(&format!(
+            "[[alert]]\nname = \"{PAGER}\"\nkind = \"pagerduty\"\nrouting_key = \"file:{}\"\n\
+             base_url = \"http://127.0.0.1:9\"\nmin_severity = \"info\"\n",
+            file.display()
+        ));
+        text.push_str(&alerting.sections());
     }
     std::fs::write(folder.join("config.toml"), text)
 }

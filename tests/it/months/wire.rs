@@ -15,7 +15,7 @@ use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 
 use super::clock::{TrueClock, WorldTime};
 use super::fuse::Fuse;
-use super::log::{Event, Log, Reading};
+use super::log::{Event, Log, PAGER, ROOM, Reading};
 
 /// The network of one run.
 #[derive(Clone)]
@@ -224,27 +224,40 @@ impl Wire {
 
     async fn tell(&self, message: Request) -> Result<Response, TransportError> {
         let incoming = self.incoming("POST", &message.url, &message.headers, &message.body);
-        let is_room = incoming.path.starts_with("/services/");
-        let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
         let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
+        let path =
+            |path: &str| body.pointer(path).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+        let said = |target, key, title| Event::Said {
+            target,
+            key,
+            title,
+            text: body.to_string(),
+            is_accepted: false,
+        };
+        let event = match incoming.path.as_str() {
+            "/hooks/json" => Event::Told {
+                key: incoming.header("webhook-id").unwrap_or_default().to_owned(),
+                kind: path("/data/kind"),
+                id: path("/data/object/id"),
+                is_accepted: false,
+            },
+            "/v2/enqueue" => said(PAGER, path("/dedup_key"), path("/payload/summary")),
+            _ => said(ROOM, String::new(), path("/text")),
+        };
         // It counts as delivered when it is accepted, even if the daemon dies before the answer.
-        let told = |is_accepted: bool| {
-            let word = |path: &str| {
-                body["data"].pointer(path).and_then(|word| word.as_str()).unwrap_or_default().to_owned()
-            };
-            self.note(match is_room {
-                true => Event::Said { text: body.to_string(), is_accepted },
-                false => {
-                    Event::Told { key: key.clone(), kind: word("/kind"), id: word("/object/id"), is_accepted }
-                }
-            });
+        let told = |was_accepted: bool| {
+            let mut event = event;
+            if let Event::Told { is_accepted, .. } | Event::Said { is_accepted, .. } = &mut event {
+                *is_accepted = was_accepted;
+            }
+            self.note(event);
         };
         self.fuse.step().await;
         let clock = TrueClock(Arc::clone(&self.time));
         let mut travelling = Travelling { wire: self, request: Some(incoming) };
         clock.sleep(self.leg()).await;
         let answer = travelling.arrive().ok_or(TransportError::Broken("in memory".to_owned()))?;
-        told(answer.status == 200);
+        told((200..300).contains(&answer.status));
         self.fuse.step().await;
         clock.sleep(self.leg()).await;
         self.fuse.step().await;

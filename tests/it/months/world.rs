@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,12 +15,16 @@ use jiff::{Timestamp, ToSpan};
 use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
 use reconciled::control::enrolment_request::EnrolmentRequest;
-use reconciled::control::messages::EnrolOutcome;
+use reconciled::control::messages::{
+    AcknowledgeRequest, AlertRow, EnrolOutcome, Matchers, Silence, SilenceAdd, SilenceList, parse_money,
+};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Record, Transition};
+use reconciled::store::AlertFilter;
 
+use super::alerting::Act;
 use super::clock::{HostClock, TrueClock, WorldTime};
 use super::disk::FatefulDisk;
 use super::fuse::Fuse;
@@ -29,6 +33,9 @@ use super::model::Life;
 use super::plan::{Batch, End, LifePlan, Plan, Sprout};
 use super::setting;
 use super::wire::Wire;
+
+/// Who makes and ends silences and acknowledges declines.
+const OPERATOR: &str = "uid:1000";
 
 /// The remains at the end, for the judge.
 pub struct Remains {
@@ -39,6 +46,9 @@ pub struct Remains {
     pub log: Log,
     /// What the store holds about each life.
     pub kept: Vec<Option<(Record, Vec<Transition>)>>,
+    /// What the store holds about declines, the newest first.
+    pub alerts: Vec<AlertRow>,
+    pub silences: Vec<Silence>,
     pub over_quota: u64,
     /// Everything at the provider, including objects it created on its own (the capture of a closed
     /// authorization).
@@ -65,9 +75,14 @@ struct World {
     waiting: Vec<usize>,
     next_batch: usize,
     next_jump: usize,
+    next_act: usize,
     is_calm: bool,
     wrong: Vec<String>,
     kept: Vec<Option<(Record, Vec<Transition>)>>,
+    alerts: Vec<AlertRow>,
+    silences: Vec<Silence>,
+    /// The acts and the numbers of silences that nobody has ended yet.
+    silenced: VecDeque<(usize, u64)>,
 }
 
 /// What belongs to one run.
@@ -106,9 +121,13 @@ pub fn run(plan: &Plan) -> Remains {
         waiting: Vec::new(),
         next_batch: 0,
         next_jump: 0,
+        next_act: 0,
         is_calm: false,
         wrong: Vec::new(),
         kept: Vec::new(),
+        alerts: Vec::new(),
+        silences: Vec::new(),
+        silenced: VecDeque::new(),
     };
     for life in plan.lives.clone() {
         if world.time.elapsed() >= plan.calm_at {
@@ -127,6 +146,8 @@ pub fn run(plan: &Plan) -> Remains {
         lives: world.lives,
         log: world.log,
         kept: world.kept,
+        alerts: world.alerts,
+        silences: world.silences,
         over_quota: world.simulator.counts().total().over_quota,
         calm_at: plan.calm_at,
         has_jumps: !plan.jumps.is_empty()
@@ -259,8 +280,9 @@ impl World {
         loop {
             let batch_at = self.plan.batches.get(self.next_batch).map(|batch| batch.at);
             let jump_at = self.plan.jumps.get(self.next_jump).map(|jump| jump.0);
+            let act_at = self.act_due().map(|(at, _)| at);
             let calm_at = Some(self.plan.calm_at).filter(|_| !self.is_calm && life.is_none());
-            let next = [batch_at, jump_at, calm_at, until, retry_at].into_iter().flatten().min();
+            let next = [batch_at, jump_at, act_at, calm_at, until, retry_at].into_iter().flatten().min();
             let Some(next) = next else { return Left::AtItsEnd };
             let wait = next.saturating_sub(self.time.elapsed());
             tokio::select! {
@@ -283,6 +305,9 @@ impl World {
             if is_time(jump_at) {
                 self.jump();
             }
+            if is_time(act_at) {
+                self.act(body).await;
+            }
             if is_time(batch_at) {
                 let batch = self.plan.batches[self.next_batch].clone();
                 self.next_batch += 1;
@@ -292,6 +317,53 @@ impl World {
                 retry_at = None;
                 if !self.enrol(body).await {
                     return self.see_it_refuse(body).await;
+                }
+            }
+        }
+    }
+
+    /// The next act of an operator.
+    fn act_due(&self) -> Option<(Duration, Act)> {
+        self.plan.alerting.as_ref()?.acts.get(self.next_act).copied()
+    }
+
+    async fn act(&mut self, body: &Body) {
+        let Some((_, act)) = self.act_due() else { return };
+        let number = self.next_act;
+        self.next_act += 1;
+        let service = body.daemon.service();
+        match act {
+            Act::Silence { meets, lasts } => {
+                let set = |word: Option<&str>| word.map(str::to_owned).into_iter().collect();
+                let request = SilenceAdd {
+                    matchers: Matchers {
+                        kinds: set(Some("declined")),
+                        accounts: set(meets.account),
+                        object_kinds: set(meets.object_kind),
+                        min_amount: meets.least_amount().and_then(|amount| parse_money(&amount).ok()),
+                        ..Matchers::default()
+                    },
+                    reason: format!("act {number}"),
+                    for_s: Some(lasts.as_secs()),
+                    ..SilenceAdd::default()
+                };
+                if let Ok(row) = service.add_silence(request, OPERATOR).await {
+                    self.silenced.push_back((number, row.silence.number));
+                    self.note(Event::Silenced { act: number, until: row.silence.ends_at });
+                }
+            }
+            Act::EndSilence => {
+                if let Some((act, number)) = self.silenced.pop_front() {
+                    self.note(Event::Unsilencing { act });
+                    // If it fails, the silence lasts as long as it was made for.
+                    let _ = service.end_silence(number, OPERATOR).await;
+                }
+            }
+            Act::AcknowledgeAll => {
+                self.note(Event::Caring);
+                let all = AcknowledgeRequest { all: true, ..AcknowledgeRequest::default() };
+                if let Ok(done) = service.acknowledge(all, OPERATOR).await {
+                    self.note(Event::Cared { keys: done.keys });
                 }
             }
         }
@@ -446,9 +518,31 @@ impl World {
                 self.kept.push(record.map(|record| (record, history)));
             }
         }
+        if is_last {
+            self.look_at_alerts(body).await;
+        }
         if is_last && let Ok(report) = body.daemon.store().check().await {
             self.wrong.extend(report.problems.iter().map(|problem| format!("the store's check: {problem}")));
         }
+    }
+}
+
+impl World {
+    /// Records what the store holds about declines, and all silences.
+    async fn look_at_alerts(&mut self, body: &Body) {
+        let mut after = None;
+        loop {
+            let declines = AlertFilter { kind: Some("declined".to_owned()), ..AlertFilter::default() };
+            let Ok(page) = body.daemon.store().alerts(declines, after, 500).await else { return };
+            self.alerts.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let all = SilenceList { all: true };
+        let listed = body.daemon.service().list_silences(&all).await.unwrap_or_default();
+        self.silences = listed.into_iter().map(|row| row.silence).collect();
     }
 }
 

@@ -6,7 +6,6 @@ mod deadlines;
 mod doubts;
 mod polls;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -106,9 +105,6 @@ fn new() -> Record {
 
 fn observed(state: &str, hours: i64) -> Observation {
     Observation {
-        id: "P-1".to_owned(),
-        state: state.to_owned(),
-        reasons: Vec::new(),
         updated_at: Some(at(hours)),
         created_at: Some(at(0)),
         expires_at: Some(at(720)),
@@ -118,16 +114,8 @@ fn observed(state: &str, hours: i64) -> Observation {
             captured: Money::parse("14.00", "EUR").ok().filter(|_| state.eq_ignore_ascii_case("Arrived")),
             refunded: None,
         },
-        other_amounts: BTreeMap::new(),
-        merchant_reference: None,
-        parent: None,
-        children: Vec::new(),
-        is_soft_decline: false,
-        environment: None,
-        evidence: BTreeMap::new(),
         request_id: Some("r-1".to_owned()),
-        answer_sha256: None,
-        marks: Vec::new(),
+        ..Observation::plain("P-1", state)
     }
 }
 

@@ -1,0 +1,1 @@
+SELECT version FROM reconciled_schema WHERE id = 1 FOR UPDATE

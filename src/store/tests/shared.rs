@@ -1,0 +1,370 @@
+//! A store that several hosts share, on a real PostgreSQL: takeover, fences, lost answers, copies.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::fixture::*;
+use super::proxy::{Fault, Proxy};
+use super::server::{Server, url};
+use crate::clock::{SharedClock, SystemClock, VirtualClock};
+use crate::secret::Secret;
+use crate::store::{DatabaseUrl, OpenError, Options, Shared, Standby, Store, StoreError, import};
+
+const TERM: Duration = Duration::from_secs(5);
+
+/// A server, and a new database on it; none where PostgreSQL is not installed.
+pub(super) fn database(name: &str) -> Option<(Arc<Server>, String)> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    match Server::shared() {
+        Ok(server) => {
+            let name = format!("{name}_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+            server.create(&name);
+            Some((server, name))
+        }
+        Err(why) => {
+            let is_required = std::env::var_os("RECONCILED_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+            assert!(!is_required, "the tests of a shared store must run here: {why}");
+            eprintln!("skipped: {why}");
+            None
+        }
+    }
+}
+
+pub(super) fn shared(folder: &Path, url: &str) -> Options {
+    shared_by(folder, url, SystemClock::shared())
+}
+
+fn shared_by(folder: &Path, url: &str, clock: SharedClock) -> Options {
+    let url = DatabaseUrl::new(Secret::new(url.to_owned())).unwrap();
+    let shared = Shared { url, lease_term: TERM, clock, standing_by: None };
+    Options { shared: Some(shared), ..options(folder) }
+}
+
+/// Waits for the lease instead of failing. What it knows is kept.
+fn waiting(mut options: Options) -> (Options, Arc<Mutex<Standby>>) {
+    let seen = Arc::new(Mutex::new(Standby::default()));
+    let kept = Arc::clone(&seen);
+    options.shared.as_mut().unwrap().standing_by =
+        Some(Arc::new(move |standby| *kept.lock().unwrap() = standby.clone()));
+    (options, seen)
+}
+
+async fn opened(options: Options) -> Store {
+    Store::open(options, at(0)).await.unwrap().0
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = SystemClock::shared();
+    let waiting = async {
+        while !is_so() {
+            clock.sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+async fn ids(store: &Store) -> Vec<String> {
+    let page = store.open_objects(None, 999).await.unwrap();
+    page.items.into_iter().map(|record| record.object.id.as_str().to_owned()).collect()
+}
+
+/// The fence of every row, and how many rows have it.
+fn fences(server: &Server, database: &str) -> String {
+    server.sql(database, "SELECT fence, count(*) FROM reconciled_fact GROUP BY fence ORDER BY fence")
+}
+
+#[tokio::test]
+async fn a_standby_follows_and_takes_over_and_a_wrong_clock_changes_nothing() {
+    let Some((server, name)) = database("takeover") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = server.url(&name);
+    let first = opened(shared(one.path(), &url)).await;
+    enrol(&first, "A1", at(0)).await;
+
+    let wrong = VirtualClock::starting_at(at(0));
+    wrong.jump(SignedDuration::from_hours(-1));
+    let (options, seen) = waiting(shared_by(two.path(), &url, wrong.clone()));
+    let second = tokio::spawn(opened(options));
+    until("the standby has followed", || {
+        let seen = seen.lock().unwrap();
+        seen.fence == 1 && seen.behind == 0 && seen.owner.is_some()
+    })
+    .await;
+    wrong.jump(SignedDuration::from_hours(2));
+    enrol(&first, "A2", at(1)).await;
+    first.remember("day", "done").await.unwrap();
+    assert!(!second.is_finished(), "nobody takes a lease that is held");
+    first.close().await.unwrap();
+    let second = second.await.unwrap();
+    assert_eq!(ids(&second).await, ["A1", "A2"]);
+    assert_eq!(second.recall("day").await.unwrap().as_deref(), Some("done"));
+    assert_eq!(second.stats().journal_sequence, 3);
+    enrol(&second, "A3", at(2)).await;
+
+    // The first host comes back. The second one dies without a word, and its lease must end first.
+    let (options, seen) = waiting(shared(one.path(), &url));
+    let first = tokio::spawn(opened(options));
+    until("the first host stands by", || seen.lock().unwrap().owner.is_some()).await;
+    drop(second);
+    let first = first.await.unwrap();
+    enrol(&first, "A4", at(3)).await;
+    assert_eq!(ids(&first).await, ["A1", "A2", "A3", "A4"]);
+    assert_clean(&first).await;
+    assert_eq!(fences(&server, &name), "1|3\n2|1\n3|1");
+    first.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_host_is_back_at_once_and_another_is_refused() {
+    let Some((server, name)) = database("back") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = server.url(&name);
+    let store = opened(shared(one.path(), &url)).await;
+    enrol(&store, "A1", at(0)).await;
+    let error = open_error(shared(two.path(), &url)).await;
+    assert!(matches!(error, OpenError::Elsewhere(_)), "{error}");
+    drop(store);
+    let store = opened(shared(one.path(), &url)).await;
+    assert_eq!(ids(&store).await, ["A1"]);
+    assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "2");
+    store.close().await.unwrap();
+    let (store, opening) = Store::open(shared(two.path(), &url), at(0)).await.unwrap();
+    assert!(opening.was_clean_stop);
+    assert_eq!(ids(&store).await, ["A1"]);
+}
+
+#[tokio::test]
+async fn a_host_that_was_replaced_writes_nothing() {
+    let Some((server, name)) = database("fenced") else { return };
+    let one = tempfile::tempdir().unwrap();
+    let store = opened(shared(one.path(), &server.url(&name))).await;
+    enrol(&store, "A1", at(0)).await;
+    let other = "UPDATE reconciled_lease SET owner = 'other', fence = fence + 1, \
+                 lease_until = clock_timestamp() + interval '1 hour'";
+    server.sql(&name, other);
+    let refused = store.enrol(vec![enrolment("A2")], at(1)).await.unwrap_err();
+    assert!(refused.is_fatal() && refused.to_string().contains("another host has taken over"), "{refused}");
+    assert!(store.failure().is_some());
+    assert!(store.lease_ended().await.is_fatal());
+    assert!(store.due(&account(), &kind(), at(9), 9).await.is_err(), "nothing is due here any more");
+    assert!(store.close().await.is_err());
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_fact"), "1");
+    assert_eq!(server.sql(&name, "SELECT owner FROM reconciled_lease"), "other", "it is not returned");
+    let error = open_error(shared(one.path(), &server.url(&name))).await;
+    assert!(matches!(&error, OpenError::Elsewhere(owner) if owner == "other"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_restarts_within_the_term_goes_unnoticed() {
+    let Some(_) = database("probe") else { return };
+    let server = Server::new().unwrap();
+    server.create("own");
+    let one = tempfile::tempdir().unwrap();
+    let mut options = shared(one.path(), &server.url("own"));
+    options.shared.as_mut().unwrap().lease_term = Duration::from_secs(120);
+    let store = opened(options).await;
+    enrol(&store, "A1", at(0)).await;
+    server.stop();
+    let written = tokio::spawn({
+        let store = store.clone();
+        async move { enrol(&store, "A2", at(1)).await }
+    });
+    server.start();
+    written.await.unwrap();
+    assert_eq!(ids(&store).await, ["A1", "A2"]);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_frozen_database_ends_the_lease_and_a_thawed_one_goes_on() {
+    let Some(_) = database("probe") else { return };
+    let server = Server::new().unwrap();
+    server.create("own");
+    let one = tempfile::tempdir().unwrap();
+    let url = server.url("own");
+    let store = opened(shared(one.path(), &url)).await;
+    enrol(&store, "A1", at(0)).await;
+    server.freeze();
+    let refused = store.enrol(vec![enrolment("A2")], at(2)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Broken(why) if why.contains("renewed in time")), "{refused}");
+    assert!(store.due(&account(), &kind(), at(9), 9).await.is_err());
+    drop(store);
+    let error = open_error(shared(one.path(), &url)).await;
+    assert!(matches!(error, OpenError::Database(_)), "{error}");
+    let (options, seen) = waiting(shared(one.path(), &url));
+    let store = tokio::spawn(opened(options));
+    until("the standby says why it waits", || seen.lock().unwrap().trouble.is_some()).await;
+    server.thaw();
+    let store = store.await.unwrap();
+    let known = ids(&store).await;
+    // The append that was not acknowledged may be there or not.
+    assert!(known == ["A1"] || known == ["A1", "A2"], "{known:?}");
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_read_back() {
+    let Some((server, name)) = database("lost") else { return };
+    let one = tempfile::tempdir().unwrap();
+    let proxy = Proxy::start(server.port()).await;
+    let store = opened(shared(one.path(), &url(proxy.port, &name))).await;
+    let faults = [Fault::AnswerLost, Fault::StatementLost, Fault::AnswerLost, Fault::None];
+    for (number, fault) in (0i64..12).zip(faults.into_iter().cycle()) {
+        proxy.next(fault);
+        enrol(&store, &format!("A{number:02}"), at(number)).await;
+    }
+    assert_eq!(proxy.faults(), 9, "each fault happened");
+    assert_eq!(ids(&store).await.len(), 12);
+    assert_eq!(fences(&server, &name), "1|12", "nothing is lost, nothing is doubled");
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_row_is_named() {
+    let Some((server, name)) = database("changed") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = opened(shared(one.path(), &server.url(&name))).await;
+    for number in 0..4 {
+        enrol(&store, &format!("A{number}"), at(0)).await;
+    }
+    assert_clean(&store).await;
+    server.sql(&name, "UPDATE reconciled_fact SET payload = payload || ' ' WHERE sequence = 3");
+    let report = store.check().await.unwrap();
+    assert_eq!(report.problems, ["database: row 3 is not linked to the row before it"]);
+    store.close().await.unwrap();
+    let error = open_error(shared(two.path(), &server.url(&name))).await;
+    assert!(error.to_string().contains("row 3 is not linked"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_database_lost_is_noticed_and_imported() {
+    let Some((server, name)) = database("behind") else { return };
+    let one = tempfile::tempdir().unwrap();
+    let options = || shared(one.path(), &server.url(&name));
+    let store = opened(options()).await;
+    for number in 0..4 {
+        enrol(&store, &format!("A{number}"), at(0)).await;
+    }
+    store.close().await.unwrap();
+    let forget = "UPDATE reconciled_lease SET last_sequence = 2, \
+                  last_hash = (SELECT hash FROM reconciled_fact WHERE sequence = 2); \
+                  DELETE FROM reconciled_fact WHERE sequence > 2";
+    server.sql(&name, forget);
+    let error = open_error(options()).await;
+    assert!(matches!(error, OpenError::DatabaseBehind { database: 2, copy: 4 }), "{error}");
+    let imported = import(options(), at(0)).await.unwrap();
+    assert_eq!((imported.added, imported.last), (2, 4));
+    assert_eq!(import(options(), at(0)).await.unwrap().added, 0);
+    let store = opened(options()).await;
+    assert_eq!(ids(&store).await.len(), 4);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_copy_of_another_history_and_a_damaged_one_are_read_again() {
+    let Some((server, name)) = database("other") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options = |folder: &tempfile::TempDir| shared(folder.path(), &server.url(&name));
+    let store = opened(options(&one)).await;
+    enrol(&store, "A1", at(0)).await;
+    store.close().await.unwrap();
+    server.sql(&name, "DELETE FROM reconciled_fact; DELETE FROM reconciled_lease");
+    let store = opened(options(&two)).await;
+    enrol(&store, "B1", at(0)).await;
+    enrol(&store, "B2", at(0)).await;
+    store.close().await.unwrap();
+    let (store, opening) = Store::open(options(&one), at(0)).await.unwrap();
+    assert_eq!(ids(&store).await, ["B1", "B2"]);
+    assert!(opening.replaced_copy.unwrap().contains("aside-1"));
+    store.close().await.unwrap();
+
+    let mut bytes = std::fs::read(first_segment(one.path())).unwrap();
+    let middle = 64 + 60;
+    bytes[middle] ^= 1;
+    std::fs::write(first_segment(one.path()), bytes).unwrap();
+    std::fs::remove_file(one.path().join("clean")).unwrap();
+    let (store, opening) = Store::open(options(&one), at(0)).await.unwrap();
+    assert!(opening.replaced_copy.is_some(), "{opening:?}");
+    assert_eq!(ids(&store).await, ["B1", "B2"]);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_store_of_one_host_moves_to_a_database_and_back() {
+    let Some((server, name)) = database("moved") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = open(one.path()).await;
+    let many = (0..1200).map(|number| enrolment(&format!("N{number:04}"))).collect();
+    store.enrol(many, at(0)).await.unwrap();
+    move_to(&store, "N0001", "Open", crate::payments::lifecycle::Phase::Moving, at(5), Some(at(9))).await;
+    store.close().await.unwrap();
+    let shared_one = || shared(one.path(), &server.url(&name));
+    let error = open_error(shared_one()).await;
+    assert!(error.to_string().contains("a store of its own with 4 entries"), "{error}");
+    assert_eq!(import(shared_one(), at(0)).await.unwrap().added, 4);
+    let store = opened(shared(two.path(), &server.url(&name))).await;
+    assert_eq!(store.history(&object("N0001")).await.unwrap().len(), 1);
+    enrol(&store, "N9999", at(9)).await;
+    store.close().await.unwrap();
+    let store = opened(shared_one()).await;
+    assert_eq!(store.stats().journal_sequence, 5);
+    store.close().await.unwrap();
+
+    let error = open_error(options(one.path())).await;
+    assert!(error.to_string().contains("remove the file \"copy\""), "{error}");
+    std::fs::remove_file(one.path().join("copy")).unwrap();
+    let (store, _) = open(one.path()).await;
+    assert!(store.record(&object("N9999")).await.unwrap().is_some());
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_and_a_wrong_password_are_refused() {
+    let Some((server, name)) = database("newer") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    opened(shared(one.path(), &server.url(&name))).await.close().await.unwrap();
+    server.sql(&name, "UPDATE reconciled_schema SET version = 99");
+    // Even a host that would wait does not.
+    let (options, _) = waiting(shared(two.path(), &server.url(&name)));
+    let error = open_error(options).await;
+    assert!(error.to_string().contains("schema 99"), "{error}");
+    assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "1", "it took no lease");
+    let (options, _) = waiting(shared(two.path(), &server.url(&name).replace("hush", "wrong-one")));
+    let error = open_error(options).await;
+    let text = error.to_string();
+    assert!(text.contains("28P01") && !text.contains("wrong-one"), "{text}");
+}
+
+#[tokio::test]
+async fn two_hosts_fight_for_the_lease_and_each_fact_is_written_once() {
+    let Some((server, name)) = database("fight") else { return };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let url = server.url(&name);
+    let written = Arc::new(AtomicU64::new(0));
+    let hosts = folders.iter().enumerate().map(|(host, folder)| {
+        let (options, written) = (waiting(shared(folder.path(), &url)).0, Arc::clone(&written));
+        async move {
+            for round in 0..6 {
+                let store = opened(options.clone()).await;
+                for number in 0..5 {
+                    enrol(&store, &format!("H{host}R{round}N{number}"), at(0)).await;
+                    written.fetch_add(1, Ordering::SeqCst);
+                }
+                store.close().await.unwrap();
+            }
+        }
+    });
+    let hosts: Vec<_> = hosts.map(tokio::spawn).collect();
+    for host in hosts {
+        host.await.unwrap();
+    }
+    let store = opened(shared(folders[0].path(), &url)).await;
+    assert_eq!(ids(&store).await.len() as u64, written.load(Ordering::SeqCst));
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_fact"), "60");
+    assert_clean(&store).await;
+}
