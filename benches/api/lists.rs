@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::host::Host;
 use crate::line::Line;
-use crate::measured::{Broken, Goal, Row, Table};
+use crate::measured::{Broken, Goal, Row, Table, cpu_of, each_us};
 use crate::objects::{account, enrolment, scramble};
 
 const READERS: usize = 50;
@@ -35,7 +35,7 @@ const KINDS: [Kind; 5] = [
 pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), Broken> {
     let socket: Arc<PathBuf> = Arc::new(host.socket.clone());
     for (name, path) in KINDS {
-        let polls_before = host.polls()?;
+        let (polls_before, cpu) = (host.polls()?, cpu_of("self"));
         let until = Instant::now() + Duration::from_secs(u64::try_from(seconds)? / KINDS.len() as u64 + 1);
         let began = Instant::now();
         let mut readers = JoinSet::new();
@@ -59,6 +59,7 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
             times.extend(read??);
         }
         let seconds = began.elapsed().as_secs_f64();
+        let cpu_us = each_us(cpu_of("self") - cpu, times.len());
         let polls = (host.polls()? - polls_before) as f64 / seconds;
         if polls < 1.0 {
             return Err("nothing was polled meanwhile".into());
@@ -67,7 +68,11 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
         let ms = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1e3;
         table.add(Row {
             what: format!("{name}, of {}, {READERS} readers, p99 in ms", host.size.objects),
-            measured: format!("p50 {:.1} ms, {:.0} a second", ms(50), times.len() as f64 / seconds),
+            measured: format!(
+                "p50 {:.1} ms, {:.0} a second, {cpu_us:.0} us of processor time each, readers included",
+                ms(50),
+                times.len() as f64 / seconds
+            ),
             baseline: format!("{polls:.0} polls a second meanwhile"),
             judged: ms(99),
             goal: Goal::AtMost(GOAL_MS),
