@@ -8,8 +8,8 @@ use reconciled::payments::record::Enrolment;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::lists::client;
 use crate::host::Host;
+use crate::line::Line;
 use crate::measured::{Broken, Table};
 use crate::objects::enrolment;
 
@@ -42,13 +42,12 @@ pub async fn run(host: &Host, table: &mut Table) -> Result<(), Broken> {
         );
     }
     let objects = fresh(50 * LINES);
-    let client = client(&host.socket)?;
+    let mut connection = Line::open(&host.socket).await?;
     let began = Instant::now();
     for lines in objects.chunks(LINES) {
         let body: String = lines.iter().map(|one| format!("{}\n", line(one))).collect();
-        let request = client.post("http://localhost/v1/tracked:batch").body(body);
-        let answer = request.header("content-type", "application/x-ndjson").send().await?;
-        let text = answer.error_for_status()?.text().await?;
+        let (_, text) = connection.send("POST", "/v1/tracked:batch", &body).await?;
+        let text = String::from_utf8_lossy(&text);
         if text.matches("\"new\"").count() != LINES {
             return Err(format!("not all are new: {}", text.lines().next().unwrap_or_default()).into());
         }
@@ -72,7 +71,8 @@ async fn puts(host: &Host, clients: usize, objects: Arc<Vec<Enrolment>>) -> Resu
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..clients {
-        let (client, next, objects) = (client(&host.socket)?, Arc::clone(&next), Arc::clone(&objects));
+        let (next, objects) = (Arc::clone(&next), Arc::clone(&objects));
+        let mut connection = Line::open(&host.socket).await?;
         tasks.spawn(async move {
             while let Some(one) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let path =
@@ -81,10 +81,9 @@ async fn puts(host: &Host, clients: usize, objects: Arc<Vec<Enrolment>>) -> Resu
                 body.as_object_mut()
                     .expect("it is an object")
                     .retain(|name, _| !["account", "kind", "id"].contains(&name.as_str()));
-                let request = client.put(format!("http://localhost{path}")).body(body.to_string());
-                let answer = request.send().await?;
-                if answer.status() != 201 {
-                    return Err(Broken::from(answer.text().await?));
+                let (status, answer) = connection.send("PUT", &path, &body.to_string()).await?;
+                if status != 201 {
+                    return Err(Broken::from(String::from_utf8_lossy(&answer).into_owned()));
                 }
             }
             Ok(())

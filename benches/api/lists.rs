@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::host::Host;
-use crate::measured::{Broken, Goal, Row, Table};
+use crate::line::Line;
+use crate::measured::{Broken, Goal, Row, Table, cpu_of, each_us};
 use crate::objects::{account, enrolment, scramble};
 
 const READERS: usize = 50;
@@ -34,20 +35,20 @@ const KINDS: [Kind; 5] = [
 pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), Broken> {
     let socket: Arc<PathBuf> = Arc::new(host.socket.clone());
     for (name, path) in KINDS {
-        let polls_before = host.polls()?;
+        let (polls_before, cpu) = (host.polls()?, cpu_of("self"));
         let until = Instant::now() + Duration::from_secs(u64::try_from(seconds)? / KINDS.len() as u64 + 1);
         let began = Instant::now();
         let mut readers = JoinSet::new();
         for reader in 0..READERS {
             let (socket, size) = (Arc::clone(&socket), host.size);
             readers.spawn(async move {
-                let client = client(&socket)?;
+                let mut line = Line::open(&socket).await?;
                 let mut times = Vec::new();
                 while Instant::now() < until {
                     let lot = scramble((reader * 1_000_000 + times.len()) as u64);
                     let number = usize::try_from(lot % size.objects as u64)?;
                     let began = Instant::now();
-                    get(&client, &path(number, size.accounts)).await?;
+                    line.get(&path(number, size.accounts)).await?;
                     times.push(began.elapsed());
                 }
                 Ok::<_, Broken>(times)
@@ -58,6 +59,7 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
             times.extend(read??);
         }
         let seconds = began.elapsed().as_secs_f64();
+        let cpu_us = each_us(cpu_of("self") - cpu, times.len());
         let polls = (host.polls()? - polls_before) as f64 / seconds;
         if polls < 1.0 {
             return Err("nothing was polled meanwhile".into());
@@ -66,24 +68,15 @@ pub async fn run(host: &Host, seconds: usize, table: &mut Table) -> Result<(), B
         let ms = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1e3;
         table.add(Row {
             what: format!("{name}, of {}, {READERS} readers, p99 in ms", host.size.objects),
-            measured: format!("p50 {:.1} ms, {:.0} a second", ms(50), times.len() as f64 / seconds),
+            measured: format!(
+                "p50 {:.1} ms, {:.0} a second, {cpu_us:.0} us of processor time each, readers included",
+                ms(50),
+                times.len() as f64 / seconds
+            ),
             baseline: format!("{polls:.0} polls a second meanwhile"),
             judged: ms(99),
             goal: Goal::AtMost(GOAL_MS),
         });
     }
     Ok(())
-}
-
-pub fn client(socket: &std::path::Path) -> Result<reqwest::Client, Broken> {
-    Ok(reqwest::Client::builder().unix_socket(socket).no_proxy().tls_certs_only([]).build()?)
-}
-
-pub async fn get(client: &reqwest::Client, path: &str) -> Result<Vec<u8>, Broken> {
-    let answer = client.get(format!("http://localhost{path}")).send().await?;
-    let (status, body) = (answer.status(), answer.bytes().await?);
-    match status.is_success() {
-        true => Ok(body.to_vec()),
-        false => Err(format!("{path}: {status} {}", String::from_utf8_lossy(&body)).into()),
-    }
 }

@@ -22,6 +22,7 @@ mod rounds;
 
 mod enrol;
 mod host;
+mod line;
 mod lists;
 mod pages;
 mod scrape;

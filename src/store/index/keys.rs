@@ -122,6 +122,16 @@ pub(crate) fn read_record(key: &[u8]) -> Option<ObjectRef> {
     read_object_id_first(key.get(1..)?)
 }
 
+/// Whether a key made by [`record`] belongs to an object of this account and kind, where they are given.
+pub(crate) fn is_record_of(key: &[u8], account: Option<&AccountName>, kind: Option<&Kind>) -> bool {
+    let mut parts = key.get(1..).unwrap_or_default().split(|byte| *byte == 0).skip(1);
+    let mut fits = |wanted: Option<&str>| {
+        let found = parts.next();
+        wanted.is_none_or(|wanted| found == Some(wanted.as_bytes()))
+    };
+    fits(account.map(AccountName::as_str)) && fits(kind.map(Kind::as_str))
+}
+
 /// The prefix of an object's history.
 pub(crate) fn history(object: &ObjectRef) -> Vec<u8> {
     Key::new(HISTORY).id_first(object).0

@@ -74,6 +74,9 @@ pub(crate) fn list(
     limit: usize,
 ) -> Result<Page<Record>, StoreError> {
     let after = after.map(|cursor| read_cursor(keys::OPEN, cursor)).transpose()?;
+    if after.is_none() && has_none(index, filter)? {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
     let part = |sort: u8, is_wanted: bool| {
         let start = match &after {
             _ if !is_wanted => Bound::Included(vec![sort + 1]),
@@ -94,13 +97,35 @@ pub(crate) fn list(
         }
         looked_at += 1;
         let (key, bytes) = row?;
-        let record = pulse::record(index, &key, &bytes)?;
-        if filter.matches(&record) {
-            items.push(record);
+        // Most of the work is to read the record itself.
+        if keys::is_record_of(&key, filter.account.as_ref(), filter.kind.as_ref()) {
+            let record = pulse::record(index, &key, &bytes)?;
+            if filter.matches(&record) {
+                items.push(record);
+            }
         }
         last = Some(key);
     }
     Ok(Page { items, next: None })
+}
+
+/// Whether the counts say that no record matches, so that nobody has to look at all of them.
+fn has_none(index: &Index, filter: &Filter) -> Result<bool, StoreError> {
+    let may_match = |count: CountKey| {
+        filter.account.as_ref().is_none_or(|account| *account == count.account)
+            && filter.kind.as_ref().is_none_or(|kind| *kind == count.kind)
+            && filter.phase.is_none_or(|phase| phase == count.phase)
+            && filter.state.as_ref().is_none_or(|state| count.state.as_ref() == Some(state))
+            && filter.quarantined.is_none_or(|is_quarantined| is_quarantined == count.is_quarantined)
+            && filter.finished.is_none_or(|is_finished| is_finished == count.is_finished)
+    };
+    for row in index.prefix(&[keys::COUNT]) {
+        let (key, bytes) = row?;
+        if CountKey::read(&key).is_none_or(may_match) && value::decode_number(&key, &bytes)? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn next_of_both(one: &mut Peekable<Rows>, other: &mut Peekable<Rows>) -> Option<Row> {

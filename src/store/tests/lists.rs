@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{Count, Filter, Store, StoreError};
 
@@ -39,6 +39,15 @@ async fn lists_filter_and_page_over_open_and_finished() {
     }
     let state = Filter { state: Some("Open".to_owned()), ..Filter::default() };
     assert_eq!(all(&store, state, 2).await, ["A2"]);
+    for nobody in [
+        Filter { state: Some("Declined".to_owned()), ..Filter::default() },
+        Filter { account: Some(AccountName::new("other").unwrap()), ..Filter::default() },
+        Filter { kind: Some(Kind::new("refund").unwrap()), ..Filter::default() },
+        Filter { quarantined: Some(true), ..Filter::default() },
+        Filter { state: Some("Open".to_owned()), finished: Some(true), ..Filter::default() },
+    ] {
+        assert_eq!(all(&store, nobody, 2).await, Vec::<String>::new());
+    }
     let old = Filter { older_than: Some(at(2)), finished: Some(false), ..Filter::default() };
     assert_eq!(all(&store, old, 2).await, ["A0"]);
     let page = store.open_objects(None, 100).await.unwrap();
@@ -46,6 +55,12 @@ async fn lists_filter_and_page_over_open_and_finished() {
     let transitions = store.transitions(at(0), at(99), None, 1).await.unwrap();
     let wrong = store.list(&Filter::default(), transitions.next, 5).await;
     assert!(matches!(wrong, Err(StoreError::BadCursor(_))), "a cursor of another list is refused");
+    let other = ObjectRef { kind: Kind::new("refund").unwrap(), ..object("A3") };
+    let enrolment = Enrolment { object: other.clone(), details: Default::default() };
+    store.enrol(vec![enrolment], at(30)).await.unwrap();
+    let refunds = Filter { kind: Some(other.kind), account: Some(other.account), ..Filter::default() };
+    assert_eq!(all(&store, refunds.clone(), 1).await, ["A3"]);
+    assert_eq!(store.list(&refunds, None, 9).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]
