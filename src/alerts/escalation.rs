@@ -13,20 +13,21 @@ use crate::store::Owed;
 /// and an alert that will be escalated say how to acknowledge.
 pub fn worded(owed: &Owed, zone: &TimeZone, links: Option<&Links>) -> Alert {
     let alert = &owed.alert;
-    let link = links.map(|links| format!(" or at {}", links.address(&alert.key))).unwrap_or_default();
-    let command = format!("`reconciled alerts acknowledge '{}'`{link}", alert.key);
+    // Nothing follows the link directly that a chat might take for a part of it.
+    let link = links.map(|links| format!("at {} or ", links.address(&alert.key))).unwrap_or_default();
+    let how = format!("{link}with `reconciled alerts acknowledge '{}'`", alert.key);
     if owed.is_escalation {
         let since = stamp(alert.found_at, zone);
         return Alert {
             headline: format!("Escalation, not acknowledged since {since}: {}", alert.headline),
-            advice: format!("{} Acknowledge it with {command}.", alert.advice),
+            advice: format!("{} Acknowledge it {how}.", alert.advice),
             ..alert.clone()
         };
     }
     let Some(at) = owed.escalates_at else { return alert.clone() };
     Alert {
         advice: format!(
-            "{} Acknowledge it with {command}, or others are alerted at {}.",
+            "{} Acknowledge it {how}, or others are alerted at {}.",
             alert.advice,
             stamp(at, zone)
         ),

@@ -73,7 +73,7 @@ async fn page(links: &Links, gate: &Gate, service: &Service, head: &Parts) -> An
         None => Page {
             title: "Are you handling this?",
             headline,
-            note: "If nobody acknowledges it, others are alerted.".to_owned(),
+            note: "Nobody has acknowledged it yet.".to_owned(),
             has_button: true,
         },
     })

@@ -57,8 +57,9 @@ fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> 
     let failed = |error: super::connection::Trouble| OpenError::Database(error.why);
     database.prepare().map_err(failed)?;
     let Some(end) = database.take().map_err(failed)? else {
-        let owner = database.look().map_err(failed)?.map(|found| found.owner);
-        return Err(OpenError::Elsewhere(owner.unwrap_or_default()));
+        let owner =
+            database.look().map_err(failed)?.map(|found| found.owner).filter(|owner| !owner.is_empty());
+        return Err(OpenError::Elsewhere(owner.unwrap_or_else(|| "another host".to_owned())));
     };
     let imported = write_rows(&place, &database, end);
     options.meter.end();
