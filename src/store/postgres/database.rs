@@ -330,12 +330,16 @@ impl Inner {
         let fence = self.fence.load(Ordering::SeqCst);
         let new = Link { sequence: last.sequence, hash: last.hash };
         let until = self.term.trusted_until(self.now());
+        let mut failed: Option<Trouble> = None;
         loop {
             self.check();
             if let Some(why) = self.ended.borrow().clone() {
                 return Err(why);
             }
-            let failed = match self.try_append(fence, old, new, entries).await {
+            if let Some(trouble) = failed.filter(|trouble| trouble.is_permanent || self.now() >= until) {
+                return Err(format!("the database takes no facts: {trouble}"));
+            }
+            failed = match self.try_append(fence, old, new, entries).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => None,
                 Err(trouble) => Some(trouble),
@@ -350,9 +354,6 @@ impl Inner {
                 Ok(Outcome::Written) => return Ok(()),
                 Ok(Outcome::FencedOut) => return Err(self.fenced_out()),
                 Ok(Outcome::NotWritten) | Err(_) => {}
-            }
-            if let Some(trouble) = failed.filter(|trouble| trouble.is_permanent || self.now() >= until) {
-                return Err(format!("the database takes no facts: {trouble}"));
             }
             self.clock.sleep(PAUSE).await;
         }
