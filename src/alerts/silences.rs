@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use super::condition;
 use super::matchers::{Candidate, Matchers};
@@ -212,11 +211,12 @@ impl Silences {
     /// # Errors
     /// When the store fails.
     pub async fn add(&self, silence: Silence) -> Result<Silence, StoreError> {
-        static ADDING: Mutex<()> = Mutex::const_new(());
-        let _guard = ADDING.lock().await;
         let last = self.all().await?.last().map_or(0, |silence| silence.number);
-        let silence = Silence { number: last + 1, ..silence };
-        self.write(&silence).await?;
+        let mut silence = Silence { number: last + 1, ..silence };
+        // Somebody else may add one meanwhile.
+        while !self.store.remember_new(&name_of(&silence), &text_of(&silence)).await? {
+            silence.number += 1;
+        }
         Ok(silence)
     }
 
@@ -269,9 +269,16 @@ impl Silences {
     }
 
     async fn write(&self, silence: &Silence) -> Result<(), StoreError> {
-        let text = serde_json::to_string(silence).expect("a silence has text keys only");
-        self.store.remember(&format!("{PREFIX}{:010}", silence.number), &text).await
+        self.store.remember(&name_of(silence), &text_of(silence)).await
     }
+}
+
+fn name_of(silence: &Silence) -> String {
+    format!("{PREFIX}{:010}", silence.number)
+}
+
+fn text_of(silence: &Silence) -> String {
+    serde_json::to_string(silence).expect("a silence has text keys only")
 }
 
 #[cfg(test)]
@@ -394,6 +401,23 @@ mod tests {
         silences.warn(&routes(), at(46)).await.unwrap();
         let warnings = store.alerts(AlertFilter::default(), None, 100).await.unwrap().items;
         assert_eq!(warnings.len(), 9, "each once");
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_silence_has_a_number_of_its_own_whoever_adds_one_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { folder: folder.path().to_owned(), ..Options::default() };
+        let (store, _) = Store::open(options, at(0)).await.unwrap();
+        store.remember("silence/0000000001", "{").await.unwrap();
+        let add = || {
+            let silences = Silences::new(store.clone());
+            async move { silences.add(silence("kinds = ['overdue']", 60)).await.unwrap().number }
+        };
+        let (one, other, third) = tokio::join!(add(), add(), add());
+        assert_eq!(BTreeSet::from([one, other, third]), BTreeSet::from([2, 3, 4]));
+        let kept = store.recall("silence/0000000001").await.unwrap();
+        assert_eq!(kept.as_deref(), Some("{"), "one that cannot be read is not replaced");
         store.close().await.unwrap();
     }
 

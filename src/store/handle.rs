@@ -303,6 +303,12 @@ impl Store {
         self.engine.write(move |group| operations::remember(group, name, value)).await
     }
 
+    /// Keeps a small value under a name that has none. False if it has one, which stays.
+    pub async fn remember_new(&self, name: &str, value: &str) -> Result<bool, StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.engine.write(move |group| operations::remember_new(group, name, value)).await
+    }
+
     /// A remembered value.
     pub async fn recall(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();

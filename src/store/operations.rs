@@ -367,6 +367,15 @@ pub(super) fn remember(group: &mut Group<'_>, name: String, value: String) -> Re
     group.write(&Fact::Remembered { name, value })
 }
 
+/// See [`super::Store::remember_new`].
+pub(super) fn remember_new(group: &mut Group<'_>, name: String, value: String) -> Result<bool, StoreError> {
+    let is_new = group.view.get(&keys::remembered(&name))?.is_none();
+    if is_new {
+        group.write(&Fact::Remembered { name, value })?;
+    }
+    Ok(is_new)
+}
+
 fn check_targets(alerts: &[OwedAlert]) -> Result<(), StoreError> {
     match alerts.iter().flat_map(|owed| &owed.targets).find(|to| to.target().contains('\0')) {
         Some(to) => Err(StoreError::BadTarget(to.target().to_owned())),

@@ -244,10 +244,14 @@ async fn what_is_remembered_can_be_recalled() {
     }
     let before = store.stats().journal_sequence;
     store.remember("rex", "c").await.unwrap();
+    assert_eq!(store.remember_new("rex", "d").await, Ok(false));
     assert_eq!(store.stats().journal_sequence, before, "nothing new");
+    assert_eq!(store.remember_new("new", "e").await, Ok(true));
     store.close().await.unwrap();
     let (store, _) = open(folder.path()).await;
     assert_eq!(store.recall("report/1").await.unwrap().as_deref(), Some("d"));
+    assert_eq!(store.recall("rex").await.unwrap().as_deref(), Some("c"));
+    assert_eq!(store.recall("new").await.unwrap().as_deref(), Some("e"));
     assert_eq!(store.recall("report").await, Ok(None));
     let all = store.recall_all("report/").await.unwrap();
     assert_eq!(all, [("report/1".to_owned(), "d".to_owned()), ("report/2".to_owned(), "b".to_owned())]);
