@@ -15,7 +15,7 @@ use crate::postgres_server::Server;
 use crate::process::{Host, Planted, patiently};
 use crate::tools;
 
-const LEASE: &str = "5s";
+const LEASE: &str = "15s";
 
 /// A provider, a database, and the members' configurations.
 struct Fleet {
