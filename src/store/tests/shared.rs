@@ -14,7 +14,7 @@ use crate::clock::{SharedClock, SystemClock, VirtualClock};
 use crate::secret::Secret;
 use crate::store::{DatabaseUrl, OpenError, Options, Shared, Standby, Store, StoreError, import};
 
-const TERM: Duration = Duration::from_secs(5);
+const TERM: Duration = Duration::from_secs(9);
 
 /// A server, and a new database on it; none where PostgreSQL is not installed.
 pub(super) fn database(name: &str) -> Option<(Arc<Server>, String)> {
