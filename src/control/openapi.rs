@@ -3,13 +3,17 @@
 //!
 //! Owns: the form of that document. Must never know: any one verb, how a request is carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+mod schemas;
+
+use schemas::{Schemas, one_of, or_open, tagged, without_null};
+
 use super::live::EVENT_STREAM;
 use super::problem::{Cause, Problem};
-use super::verbs::{Entry, Form, JSON, Method, Part, Spec, TABLE, named, reference, written};
+use super::verbs::{Entry, Form, JSON, Method, Spec, TABLE, named, reference};
 use crate::access::Role;
 
 /// Where to find the rest.
@@ -38,6 +42,14 @@ struct Described {
     form: Form,
 }
 
+impl Described {
+    fn of(entry: &Entry, schemas: &mut Schemas) -> Described {
+        let mut form = (entry.form)();
+        schemas.take(std::mem::take(&mut form.parts));
+        Described { spec: entry.spec, form }
+    }
+}
+
 /// The whole document.
 pub fn document() -> Value {
     let mut addresses: Vec<(Method, &str)> = Vec::new();
@@ -51,7 +63,7 @@ pub fn document() -> Value {
     let mut paths = Map::new();
     for (method, path) in addresses {
         let there = TABLE.iter().filter(|entry| entry.spec.method == method && entry.spec.path == path);
-        let verbs: Vec<Described> = there.map(|entry| schemas.describe(entry)).collect();
+        let verbs: Vec<Described> = there.map(|entry| Described::of(entry, &mut schemas)).collect();
         let operation = operation(&verbs, &schemas);
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[word(method)] = operation;
@@ -96,70 +108,6 @@ fn word(method: Method) -> &'static str {
         Method::Put => "put",
         Method::Post => "post",
         Method::Delete => "delete",
-    }
-}
-
-/// Every schema under its name.
-#[derive(Default)]
-struct Schemas(BTreeMap<String, Value>);
-
-impl Schemas {
-    fn add(&mut self, make: fn(&mut Vec<Part>) -> Value) -> Value {
-        let mut parts = Vec::new();
-        let made = make(&mut parts);
-        self.take(parts);
-        made
-    }
-
-    fn describe(&mut self, entry: &Entry) -> Described {
-        let mut form = (entry.form)();
-        self.take(std::mem::take(&mut form.parts));
-        Described { spec: entry.spec, form }
-    }
-
-    fn take(&mut self, parts: Vec<Part>) {
-        for (name, schema) in parts {
-            self.0.insert(name, written(&schema));
-        }
-    }
-
-    /// The schema that a name or a reference stands for, through all references.
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-            Some(name) => self.0.get(name).map_or(schema, |found| self.resolve(found)),
-            None => schema,
-        }
-    }
-
-    /// The fields of a request by their names, and which of them must be given.
-    fn fields(&self, request: &str) -> (Map<String, Value>, BTreeSet<String>) {
-        let named = reference(request);
-        let schema = self.resolve(&named);
-        let required = schema["required"].as_array().into_iter().flatten();
-        let required = required.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-        (schema["properties"].as_object().cloned().unwrap_or_default(), required)
-    }
-
-    /// The schemas that a part of the document names, directly or through others.
-    fn used_by(&self, part: &Value) -> BTreeMap<&str, &Value> {
-        let mut used = BTreeMap::new();
-        let mut open = vec![part];
-        while let Some(value) = open.pop() {
-            match value {
-                Value::Object(fields) => open.extend(fields.values()),
-                Value::Array(items) => open.extend(items),
-                Value::String(text) => {
-                    let known = text.strip_prefix("#/components/schemas/");
-                    if let Some((name, schema)) = known.and_then(|name| self.0.get_key_value(name))
-                        && used.insert(name.as_str(), schema).is_none()
-                    {
-                        open.push(schema);
-                    }
-                }
-                _ => {}
-            }
-        }
-        used
     }
 }
 
@@ -299,42 +247,6 @@ fn path_names(path: &str) -> Vec<&str> {
     path.split('/').filter_map(|segment| Some(segment.strip_prefix('{')?.split_once('}')?.0)).collect()
 }
 
-/// A query cannot say null.
-fn without_null(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    let is_null = |value: &Value| *value == json!("null") || value["type"] == json!("null");
-    for list in ["type", "oneOf", "enum"] {
-        if let Some(choices) = schema[list].as_array_mut() {
-            choices.retain(|choice| !is_null(choice) && !choice.is_null());
-            if let ([only], "type") = (choices.as_slice(), list) {
-                schema[list] = only.clone();
-            }
-        }
-    }
-    if let Some([only]) = schema["oneOf"].as_array().map(Vec::as_slice) {
-        let mut only = only.clone();
-        if let Some(description) = schema.get("description") {
-            only["description"] = description.clone();
-        }
-        return only;
-    }
-    if let Some(fields) = schema.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    schema
-}
-
-/// A name in a path that may be left open.
-fn or_open(schema: &Value, schemas: &Schemas) -> Value {
-    let description = schema["description"].as_str().unwrap_or_default();
-    let mut open = schemas.resolve(schema).clone();
-    open["description"] = format!("{description} `~` leaves it open.").trim_start().into();
-    if let Some(pattern) = open["pattern"].as_str() {
-        open["pattern"] = format!("({pattern}|^~$)").into();
-    }
-    open
-}
-
 /// The body, if there is one.
 fn body(verbs: &[Described], schemas: &Schemas) -> Option<Value> {
     let first = &verbs[0];
@@ -375,23 +287,6 @@ fn body(verbs: &[Described], schemas: &Schemas) -> Option<Value> {
         body["required"] = true.into();
     }
     Some(body)
-}
-
-fn tagged(tag: &str, schema: &Value) -> Value {
-    json!({
-        "type": "object",
-        "properties": { tag: schema },
-        "required": [tag],
-        "additionalProperties": false,
-    })
-}
-
-fn one_of(mut schemas: Vec<Value>) -> Value {
-    schemas.dedup();
-    match schemas.len() {
-        1 => schemas.remove(0),
-        _ => json!({ "oneOf": schemas }),
-    }
 }
 
 /// What each status of a problem means, by name.
@@ -453,5 +348,4 @@ fn responses(verbs: &[Described], causes: &[Cause]) -> Value {
 }
 
 #[cfg(test)]
-#[path = "openapi_tests.rs"]
 mod tests;

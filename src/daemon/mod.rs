@@ -21,7 +21,7 @@ use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
-use crate::config::{self, Config, ControlConfig, HttpConfig, StoreConfig, Surroundings};
+use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
 use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
 use crate::control::service::Process;
@@ -33,7 +33,7 @@ use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
 use crate::store::disk::{Disk, MachineDisk};
-use crate::store::{self, OpenError, Store, StoreError};
+use crate::store::{OpenError, Store, StoreError};
 use crate::task::Board;
 
 mod base;
@@ -52,6 +52,7 @@ mod loops;
 mod manager;
 mod nightly;
 mod notifying;
+mod opening;
 mod process;
 mod reload;
 mod reminders;
@@ -65,6 +66,7 @@ mod timekeeping;
 mod upkeep;
 mod usage;
 
+pub(crate) use opening::shared_store;
 pub use run::{Ended, run};
 
 use reload::Fixed;
@@ -125,12 +127,6 @@ const RUN: &str = "run";
 
 /// The folder of batch files, inside the store's folder.
 pub(crate) const BATCHES: &str = "batches";
-
-/// The database of the store, if several hosts share it.
-pub(crate) fn shared_store(config: &StoreConfig, clock: &SharedClock) -> Option<store::Shared> {
-    let url = config.database.clone()?;
-    Some(store::Shared { url, lease_term: config.lease, clock: clock.clone(), standing_by: None })
-}
 
 /// The machine's own disk, for the journal and for the reports.
 fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
@@ -265,32 +261,11 @@ impl Daemon {
         // others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock.clone() };
         let since = clock.now();
-        let meter = store::Meter::default();
-        let telling = (command == RUN).then(|| manager::Opening::begin(meter.clone(), clock.clone()));
-        let telling = Arc::new(Mutex::new(telling));
-        let mut shared = shared_store(&config.store, &outside.clock);
-        if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
-            shared.standing_by = Some(manager::standing_by(Arc::clone(&telling)));
-        }
-        let is_shared = shared.is_some();
-        let options = store::Options {
-            meter,
-            folder: config.store.folder.clone(),
-            cache_bytes: config.store.cache_mib * 1024 * 1024,
-            free_floor_bytes: config.store.min_free_mib * 1024 * 1024,
-            compact_above_bytes: config.store.compact_above_mib * 1024 * 1024,
-            command: command.to_owned(),
-            beside: vec![BATCHES.to_owned()],
-            shared,
-            disk,
-            ..store::Options::default()
+        let (store, opening) = opening::open(&config.store, &outside.clock, command, disk, since).await?;
+        let transport = match config.store.database {
+            Some(_) => leased::over(transport, &store),
+            None => transport,
         };
-        let (store, opening) = Store::open(options, since).await?;
-        let transport = if is_shared { leased::over(transport, &store) } else { transport };
-        drop(telling.lock().unwrap_or_else(PoisonError::into_inner).take());
-        for line in opening.remarks() {
-            tracing::warn!("{line}");
-        }
         timekeeping::greet(&store, &time).await?;
         let pace = Arc::new(Pace::new(clock.clone()));
         let folder = config.store.folder.join(BATCHES);

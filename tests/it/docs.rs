@@ -4,16 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            pages(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            found.push(path);
-        }
-    }
-}
+use crate::tools::files_ending;
 
 /// A heading as a link names it.
 fn anchor(heading: &str) -> String {
@@ -41,7 +32,7 @@ fn every_link_of_the_documentation_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md"].iter().map(|name| root.join(name)).collect();
-    pages(&root.join("docs/src"), &mut files);
+    files.extend(files_ending(&root.join("docs/src"), "md"));
     let summary = fs::read_to_string(root.join("docs/src/SUMMARY.md")).unwrap();
     let mut wrong = Vec::new();
     for file in &files {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::tools::files_ending;
+
 #[path = "../planted/bugs.rs"]
 #[allow(dead_code, reason = "the judge uses the rest")]
 mod bugs;
@@ -209,17 +211,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            source_files(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -227,8 +218,7 @@ fn root() -> PathBuf {
 /// All files under `src`, each with its room.
 fn rooms() -> Vec<(String, PathBuf)> {
     let source = root().join("src");
-    let mut files = Vec::new();
-    source_files(&source, &mut files);
+    let files = files_ending(&source, "rs");
     assert!(files.len() > 20, "the source folder was not found");
     files
         .into_iter()
@@ -300,8 +290,7 @@ fn no_payment_api_names_another() {
         .collect();
     assert!(apis.len() >= 2);
     for api in &apis {
-        let mut files = Vec::new();
-        source_files(&folder.join(api), &mut files);
+        let files = files_ending(&folder.join(api), "rs");
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             for other in apis.iter().filter(|other| *other != api) {
@@ -349,8 +338,7 @@ fn only_the_commands_and_the_clock_name_the_simulator() {
 #[test]
 fn only_the_clock_of_the_simulator_reads_the_time() {
     let source = root().join("simulator/src");
-    let mut files = Vec::new();
-    source_files(&source, &mut files);
+    let files = files_ending(&source, "rs");
     assert!(files.len() > 20, "the simulator's source was not found");
     for path in files.into_iter().filter(|path| *path != source.join("clock.rs")) {
         reads_no_time(&path, &fs::read_to_string(&path).unwrap());
@@ -360,8 +348,7 @@ fn only_the_clock_of_the_simulator_reads_the_time() {
 /// It is published on its own: a function of bytes and time.
 #[test]
 fn the_verifier_of_sns_messages_reads_no_time_and_knows_nothing_of_the_project() {
-    let mut files = Vec::new();
-    source_files(&root().join("sns-verifier/src"), &mut files);
+    let files = files_ending(&root().join("sns-verifier/src"), "rs");
     assert!(files.len() > 4, "the verifier's source was not found");
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
@@ -459,13 +446,11 @@ fn texts_avoid_phrases_that_are_hard_to_read() {
     for (_, path) in rooms() {
         found.extend(banned_phrases(&path, true));
     }
-    let mut verifier = Vec::new();
-    source_files(&root().join("sns-verifier/src"), &mut verifier);
+    let verifier = files_ending(&root().join("sns-verifier/src"), "rs");
     found.extend(verifier.iter().flat_map(|path| banned_phrases(path, true)));
     // The texts in tests are often quotations, so only their comments are checked.
     for folder in ["tests", "benches", "examples", "fuzz/src"] {
-        let mut files = Vec::new();
-        source_files(&root().join(folder), &mut files);
+        let files = files_ending(&root().join(folder), "rs");
         found.extend(files.iter().flat_map(|path| banned_phrases(path, false)));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));

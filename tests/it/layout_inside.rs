@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::tools::files_ending;
 
 /// Words by which code names a provider.
 const PROVIDERS: [&str; 8] = [
@@ -50,22 +52,9 @@ fn is_test(path: &Path) -> bool {
     }) || path.ends_with("signing_for_tests.rs")
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    files(&root, &mut found);
-    found.sort();
+    let found = files_ending(&root, "rs");
     let inside = |path: &Path| path.strip_prefix(&root).unwrap().to_owned();
     let sources = found.iter().filter(|path| !is_test(&inside(path))).map(|path| {
         let shown = inside(path).to_str().unwrap().to_owned();

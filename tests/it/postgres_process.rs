@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex};
 use reconciled::control::client::Client;
 use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::{Enrol, EnrolOutcome, StoreCheck};
-use tokio::net::UnixDatagram;
 
 use crate::killing::{all_declines_told, host_with_back_office};
 use crate::postgres_server::Server;
-use crate::process::{Host, Planted, patiently};
+use crate::process::{Host, Planted, listen_as_manager, patiently};
 use crate::tools;
 
 const LEASE: &str = "15s";
@@ -91,17 +90,7 @@ impl Fleet {
     }
 
     fn start(&self, name: &'static str) -> Member {
-        let path = self.host.path(&format!("{name}.notify"));
-        let socket = UnixDatagram::bind(&path).unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&told);
-        tokio::spawn(async move {
-            let mut bytes = vec![0; 65_536];
-            while let Ok(length) = socket.recv(&mut bytes).await {
-                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-                kept.lock().unwrap().extend(text.lines().map(str::to_owned));
-            }
-        });
+        let told = listen_as_manager(&self.host.path(&format!("{name}.notify")));
         Member { name, host: Arc::clone(&self.host), child: launch(&self.host, name), told }
     }
 

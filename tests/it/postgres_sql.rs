@@ -1,7 +1,9 @@
 //! The dialect: what CockroachDB, YugabyteDB and a pooler between the host and the database do not have is refused.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::tools::files_ending;
 
 /// Words that no statement may have, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
@@ -23,17 +25,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("declare", "session state"),
     ("skip locked", "not needed: one host writes"),
 ];
-
-fn statements(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            statements(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "sql") {
-            found.push(path);
-        }
-    }
-}
 
 /// In small letters, without comments, one space between words.
 fn words(text: &str) -> String {
@@ -62,8 +53,7 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn every_statement_keeps_to_the_restrained_dialect() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    statements(&root, &mut files);
+    let files = files_ending(&root, "sql");
     assert!(files.len() > 8, "the statements were not found");
     for file in files {
         let found = problems(&fs::read_to_string(&file).unwrap());

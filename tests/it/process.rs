@@ -380,7 +380,7 @@ fn last_lines(text: &str) -> String {
 }
 
 /// The service manager's socket: what was reported, line by line.
-fn listen_as_manager(path: &Path) -> Arc<Mutex<Vec<String>>> {
+pub fn listen_as_manager(path: &Path) -> Arc<Mutex<Vec<String>>> {
     let socket = UnixDatagram::bind(path).unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&told);

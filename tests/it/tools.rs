@@ -28,3 +28,18 @@ pub fn not_skipped(test: &str) {
     // There may be no note.
     let _ = fs::remove_file(note(test));
 }
+
+/// All files in a folder, and in its folders, whose names end like this, in order.
+pub fn files_ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_ending(&path, ending));
+        } else if path.extension().is_some_and(|known| known == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::*;
+use crate::control::verbs::written;
 
 /// Renewed by: RECONCILED_RENEW=1 cargo test --lib openapi
 #[test]

@@ -1,0 +1,56 @@
+//! The store of a configuration is opened: by the daemon, which may have to stand by first, or by a command.
+//!
+//! Owns: what the configuration means for the store, and what the service manager and the log are told meanwhile. Must
+//! never know: what is in the store.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{BATCHES, RUN, manager};
+use crate::clock::SharedClock;
+use crate::config::StoreConfig;
+use crate::store::disk::Disk;
+use crate::store::{Meter, OpenError, Opening, Options, Shared, Store};
+
+/// The database of the store, if several hosts share it.
+pub(crate) fn shared_store(config: &StoreConfig, clock: &SharedClock) -> Option<Shared> {
+    let url = config.database.clone()?;
+    Some(Shared { url, lease_term: config.lease, clock: clock.clone(), standing_by: None })
+}
+
+/// Opens it. `clock` is the machine's; the journal is written to `disk`.
+pub(super) async fn open(
+    config: &StoreConfig,
+    clock: &SharedClock,
+    command: &str,
+    disk: Arc<dyn Disk>,
+    now: Timestamp,
+) -> Result<(Store, Opening), OpenError> {
+    let meter = Meter::default();
+    let is_daemon = command == RUN;
+    let telling = is_daemon.then(|| manager::Opening::begin(meter.clone(), clock.clone()));
+    let telling = Arc::new(Mutex::new(telling));
+    let mut shared = shared_store(config, clock);
+    if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
+        shared.standing_by = Some(manager::standing_by(Arc::clone(&telling)));
+    }
+    let options = Options {
+        meter,
+        folder: config.folder.clone(),
+        cache_bytes: config.cache_mib * 1024 * 1024,
+        free_floor_bytes: config.min_free_mib * 1024 * 1024,
+        compact_above_bytes: config.compact_above_mib * 1024 * 1024,
+        command: command.to_owned(),
+        beside: vec![BATCHES.to_owned()],
+        shared,
+        disk,
+        ..Options::default()
+    };
+    let (store, opening) = Store::open(options, now).await?;
+    drop(telling.lock().unwrap_or_else(PoisonError::into_inner).take());
+    for line in opening.remarks() {
+        tracing::warn!("{line}");
+    }
+    Ok((store, opening))
+}
