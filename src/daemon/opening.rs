@@ -1,7 +1,7 @@
 //! The store of a configuration is opened: by the daemon, which may have to stand by first, or by a command.
 //!
-//! Owns: what the configuration means for the store, and what the service manager and the log are told meanwhile. Must
-//! never know: what is in the store.
+//! Owns: what the configuration means for the store, and what is reported to the service manager and the log meanwhile.
+//! Must never know: what is in the store.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
