@@ -15,6 +15,7 @@
 //! Nothing here waits. [`Pace::take`] returns a [`Permit`] or says how long to wait.
 
 mod bucket;
+mod held;
 mod hint;
 #[cfg(test)]
 mod tests;
@@ -34,11 +35,15 @@ use crate::payments::object::AccountName;
 use crate::time::between;
 
 use bucket::{Bucket, Limiters};
+use held::Held;
 
+pub use held::AtWork;
 pub use hint::QuotaHint;
 
 /// The longest hold at one time; the provider's wait is cut to at most this.
 pub const LONGEST_HOLD: Duration = waits::LONGEST;
+/// After how long to try again for an account that another host works on.
+const ELSEWHERE: Duration = Duration::from_secs(10);
 /// A hold of at least this length deserves a person's attention.
 pub const LONG_HOLD: Duration = Duration::from_secs(300);
 
@@ -137,6 +142,7 @@ pub struct Pace {
 struct Shared {
     clock: SharedClock,
     state: Mutex<State>,
+    held: Mutex<Held>,
 }
 
 #[derive(Default)]
@@ -149,6 +155,10 @@ struct State {
 impl Shared {
     fn now_ns(&self) -> u64 {
         ns(self.clock.monotonic())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic elsewhere leaves every bucket consistent (each change is one assignment), so a poisoned lock is ignored.
@@ -181,7 +191,46 @@ impl State {
 impl Pace {
     /// Without any buckets.
     pub fn new(clock: SharedClock) -> Pace {
-        Pace { shared: Arc::new(Shared { clock, state: Mutex::new(State::default()) }) }
+        Pace { shared: Arc::new(Shared { clock, state: Mutex::default(), held: Mutex::default() }) }
+    }
+
+    /// From now on, permits are issued only for accounts that were begun: other hosts may use the others.
+    pub fn hold_nothing(&self) {
+        *self.shared.held() = Held::nothing();
+    }
+
+    /// Whether this process may send requests for an account.
+    pub fn holds(&self, account: &AccountName) -> bool {
+        self.shared.held().has(account)
+    }
+
+    /// Keeps an account from being given up until the answer is dropped; none if this process may not send requests for
+    /// it.
+    pub fn work_on(&self, account: &AccountName) -> Option<AtWork> {
+        self.shared.held().work_on(account)
+    }
+
+    /// This process may send requests for an account from now on. Its buckets start empty: another host may have spent
+    /// them a moment ago.
+    pub fn begin(&self, account: &AccountName) {
+        let now_ns = self.shared.now_ns();
+        let mut guard = self.shared.state();
+        let State { limiters, buckets, places } = &mut *guard;
+        for (_, place) in places.get(account).into_iter().flatten() {
+            let bucket = &mut buckets[*place];
+            bucket.spend_all(limiters.limits(bucket.class), now_ns);
+        }
+        self.shared.held().begin(account);
+    }
+
+    /// No permit is issued for an account from now on.
+    pub fn leave(&self, account: &AccountName) {
+        self.shared.held().leave(account);
+    }
+
+    /// Whether everything that was at work on an account when it was left has ended.
+    pub fn has_left(&self, account: &AccountName) -> bool {
+        self.shared.held().has_left(account)
     }
 
     /// Sets the quota of an operation. A new bucket, or one whose quota changes, starts empty.
@@ -202,6 +251,9 @@ impl Pace {
     /// lives, the request counts as in flight; drop the permit when the answer has arrived.
     /// An operation whose quota was never set has [`Quota::SANDBOX`], the slowest.
     pub fn take(&self, account: &AccountName, operation: &str) -> Result<Permit, Duration> {
+        if !self.holds(account) {
+            return Err(ELSEWHERE);
+        }
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();
         let state = &mut *guard;

@@ -144,6 +144,11 @@ impl Calls {
         }
     }
 
+    /// Another host has worked on the account: its calls in doubt are looked for again.
+    pub fn look_again(&self, account: &AccountName) {
+        self.set_settled(account, false);
+    }
+
     fn is_settled(&self, account: &AccountName) -> bool {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }

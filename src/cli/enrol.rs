@@ -15,45 +15,12 @@ use crate::blocking;
 use crate::clock::SharedClock;
 use crate::control::enrolment_request::{EnrolmentRequest, Texts};
 use crate::control::fields::Field;
-use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
+use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult, EnrolTotals};
 use crate::intake::{BadFile, BadLine, Format, Intake, Item, Reading, RejectsFile, Remedies};
 use crate::payments::object::{AccountName, Kind};
 
 /// What the reasons of bad lines recommend.
 const REMEDIES: Remedies = Remedies { ignore_columns: "--ignore-columns", decimal: "--decimal" };
-
-/// The totals of all lines so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Totals {
-    new: u64,
-    enriched: u64,
-    same: u64,
-    conflict: u64,
-    bad: u64,
-}
-
-impl Totals {
-    fn count(&mut self, outcome: EnrolOutcome) {
-        match outcome {
-            EnrolOutcome::New => self.new += 1,
-            EnrolOutcome::Enriched => self.enriched += 1,
-            EnrolOutcome::Same => self.same += 1,
-            EnrolOutcome::Conflict => self.conflict += 1,
-            EnrolOutcome::Bad => self.bad += 1,
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        if self.conflict + self.bad > 0 { Exit::Data } else { Exit::Ok }
-    }
-}
-
-impl std::fmt::Display for Totals {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Totals { new, enriched, same, conflict, bad } = self;
-        write!(formatter, "{new} new, {enriched} enriched, {same} same, {conflict} conflict, {bad} bad")
-    }
-}
 
 /// Enrols one object, or every object of files.
 pub(super) async fn enrol(
@@ -68,7 +35,7 @@ pub(super) async fn enrol(
     let mut job = Job {
         connection,
         clock,
-        totals: Totals::default(),
+        totals: EnrolTotals::default(),
         rejects: Rejects::open(&options)?,
         is_any_without_rows: false,
     };
@@ -82,7 +49,8 @@ pub(super) async fn enrol(
     job.rejects.close()?;
     connection.say(Action::Wrote, screen)?;
     screen.line(&job.totals.to_string())?;
-    Ok(if job.is_any_without_rows { Exit::Data } else { job.totals.exit() })
+    let has_bad = job.is_any_without_rows || job.totals.refused() > 0;
+    Ok(if has_bad { Exit::Data } else { Exit::Ok })
 }
 
 async fn enrol_one(options: &EnrolArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
@@ -145,7 +113,7 @@ enum News {
 struct Job<'a> {
     connection: &'a Connection,
     clock: &'a SharedClock,
-    totals: Totals,
+    totals: EnrolTotals,
     rejects: Rejects,
     is_any_without_rows: bool,
 }

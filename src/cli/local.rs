@@ -143,7 +143,7 @@ pub(super) fn open_failed(error: &OpenError) -> Failed {
 
 fn open_exit(error: &OpenError) -> Exit {
     match error {
-        OpenError::Locked { .. } | OpenError::Elsewhere(_) | OpenError::Database(_) => Exit::Unavailable,
+        OpenError::Locked { .. } | OpenError::Database(_) => Exit::Unavailable,
         OpenError::TooNew { .. } | OpenError::NotAStore { .. } => Exit::Config,
         // Starting again would not help.
         OpenError::Damaged(_) | OpenError::Lost { .. } | OpenError::DatabaseBehind { .. } => Exit::Data,

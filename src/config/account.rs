@@ -1,6 +1,6 @@
 //! `[[account]]`: the name, the API and the polling policy. Everything else belongs to the API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use toml::{Table, Value};
@@ -51,17 +51,20 @@ pub(super) fn read_all(
     findings: &mut Findings<'_>,
 ) -> Vec<AccountConfig> {
     let mut accounts: Vec<AccountConfig> = Vec::new();
+    let mut names: HashSet<AccountName> = HashSet::new();
+    // The name of the account with each set of credentials.
+    let mut credentials: HashMap<String, AccountName> = HashMap::new();
     for (number, table) in tables.into_iter().enumerate() {
         let path = format!("account.{number}");
         let Some(account) = read_one(table, &path, general, loader, findings) else { continue };
-        if accounts.iter().any(|other| other.name == account.name) {
+        if !names.insert(account.name.clone()) {
             findings.add(
                 &join(&path, "name"),
                 format!("\"{}\" is used twice", account.name),
                 "give each account its own name",
             );
         }
-        refuse_shared(&account, &accounts, &path, findings);
+        refuse_shared(&account, &mut credentials, &path, findings);
         accounts.push(account);
     }
     accounts
@@ -69,21 +72,25 @@ pub(super) fn read_all(
 
 /// The provider counts the requests of both against one quota and lists their batches together. Two accounts
 /// with the same credentials would spend the quota twice and mistake each other's batches for their own.
-fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, findings: &mut Findings<'_>) {
+fn refuse_shared(
+    account: &AccountConfig,
+    others: &mut HashMap<String, AccountName>,
+    path: &str,
+    findings: &mut Findings<'_>,
+) {
     let identity = account.api.identity();
-    if let Some(other) = others.iter().find(|other| other.api.identity() == identity) {
+    if let Some(other) = others.get(&identity) {
         findings.add(
             &join(path, account.api.credentials().0),
             format!(
-                "account \"{}\" has the same credentials, so both would spend one quota twice",
-                other.name
+                "account \"{other}\" has the same credentials, so both would spend one quota twice",
             ),
             format!(
-                "watch the objects of both in account \"{}\", or give this one its own credentials",
-                other.name
+                "watch the objects of both in account \"{other}\", or give this one its own credentials",
             ),
         );
     }
+    others.entry(identity).or_insert_with(|| account.name.clone());
 }
 
 fn read_one(

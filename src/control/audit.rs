@@ -74,6 +74,18 @@ pub(super) struct Begun {
     is_repeated: bool,
 }
 
+impl Begun {
+    /// The same with the number of objects that it was really about. One with totals has an entry of its own.
+    pub(super) fn counted(mut self, number: u64, totals: Option<String>) -> Begun {
+        self.entry.number = number;
+        if let Some(totals) = totals {
+            self.entry.how = shortened(&totals);
+            self.is_repeated = false;
+        }
+        self
+    }
+}
+
 /// Who called, the verb and the outcome: requests that agree in these share an entry. Tokens and the spool folder have a
 /// name alone.
 type Key = (Option<u32>, Option<String>, String, AuditOutcome);
@@ -136,10 +148,11 @@ impl Audit {
             }
         }
         entry.objects.truncate(OBJECTS_MAX);
-        match name {
-            Some(name) if !is_repeated => self.write_or_warn(&name, &entry).await,
-            name => self.count(name, entry).await,
+        if is_repeated {
+            return self.count(name, entry).await;
         }
+        let name = name.unwrap_or_else(|| self.name(entry.at));
+        self.write_or_warn(&name, &entry).await;
     }
 
     /// Keeps what was done while no daemon ran, by a command that holds the store itself.
@@ -256,7 +269,9 @@ impl Audit {
     /// A name that sorts by time, and that no process before or after this one uses: the journal only grows.
     fn name(&self, at: Timestamp) -> String {
         let written = self.written.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{:016}-{written:08}", stem(at), self.store.stats().journal_sequence)
+        // Other hosts that share the store count for themselves.
+        let host = self.store.fleet().map(|fleet| format!("-{}", fleet.session())).unwrap_or_default();
+        format!("{}-{:016}-{written:08}{host}", stem(at), self.store.stats().journal_sequence)
     }
 
     async fn write(&self, name: &str, entry: &AuditEntry) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use super::messages::{Greeting, Healthy};
 use super::problem::{Cause, Problem};
 use super::service::Answer;
-use super::verbs::{Outgoing, Verb};
+use super::verbs::{JSON_LINES, Outgoing, Verb};
 
 /// The host name in the requests. It does not matter: the socket alone decides where they go.
 const BASE: &str = "http://reconciled.localhost";
@@ -113,12 +113,18 @@ async fn ask<V: Verb>(http: &reqwest::Client, verb: V) -> Answer<V::Answer> {
     }
     let response = request.send().await.map_err(|error| broken(&error))?;
     let status = response.status();
+    let is_lines = response.headers().get("content-type").is_some_and(|media_type| media_type == JSON_LINES);
     let body = response.bytes().await.map_err(|error| broken(&error))?;
     if !status.is_success() {
         return Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
             let detail = format!("the daemon answered {status} without a reason");
             Problem::new(Cause::Unavailable, detail, "see its log")
         }));
+    }
+    // Lines that end early end with the reason.
+    let last = body.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().filter(|_| is_lines);
+    if let Some(problem) = last.and_then(|line| serde_json::from_slice::<Problem>(line).ok()) {
+        return Err(problem);
     }
     V::understand(&body).map_err(|why| {
         let remedy = "the daemon may be another version; restart it after an upgrade";

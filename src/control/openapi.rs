@@ -13,7 +13,7 @@ use schemas::{Schemas, one_of, or_open, tagged, without_null};
 
 use super::live::EVENT_STREAM;
 use super::problem::{Cause, Problem};
-use super::verbs::{Entry, Form, JSON, Method, Spec, TABLE, named, reference};
+use super::verbs::{Entry, Form, JSON, JSON_LINES, Method, Spec, TABLE, named, reference};
 use crate::access::Role;
 
 /// Where to find the rest.
@@ -35,6 +35,10 @@ const ALWAYS: &[Cause] = &[
 
 /// The classes that every operation has which may have a body.
 const WITH_BODY: &[Cause] = &[Cause::TooLarge, Cause::UnsupportedMediaType];
+
+/// What an answer in lines means.
+const ANSWERED_BY_LINE: &str = "A line for each line of the body that is not blank, in the same order, sent as soon as \
+    that is stored. If the request ends early, the last line is a Problem: send the lines without an answer again.";
 
 /// A verb with its form.
 struct Described {
@@ -262,7 +266,8 @@ fn body(verbs: &[Described], schemas: &Schemas) -> Option<Value> {
     };
     if let Some((media_types, line)) = &first.form.body {
         let mut body = content(media_types, &json!({ "type": "string" }));
-        body["description"] = "One object a line.".into();
+        body["description"] =
+            "One object a line, any number of lines. They are read while they arrive.".into();
         for media_type in *media_types {
             body["content"][*media_type]["x-line-schema"] = line.clone();
         }
@@ -323,11 +328,19 @@ fn responses(verbs: &[Described], causes: &[Cause]) -> Value {
     let answer = match first.answer_type {
         JSON => json!({ "schema": one_of(answers.collect()) }),
         _ if first.answer["type"] == "string" => json!({ "schema": first.answer }),
+        JSON_LINES => {
+            let line = one_of(vec![first.answer.clone(), reference("Problem")]);
+            json!({ "schema": { "type": "string" }, "x-line-schema": line })
+        }
         _ => json!({ "schema": { "type": "string" }, "x-line-schema": first.answer }),
     };
     let mut responses = BTreeMap::new();
     for status in first.statuses {
-        let description = if *status == 201 { "It is new." } else { "It was carried out." };
+        let description = match first.answer_type {
+            JSON_LINES => ANSWERED_BY_LINE,
+            _ if *status == 201 => "It is new.",
+            _ => "It was carried out.",
+        };
         let response = json!({ "description": description, "content": { first.answer_type: answer } });
         responses.insert(status.to_string(), response);
     }

@@ -6,6 +6,7 @@
 //!
 //! Owns: HTTP. Must never know: any one verb, sockets.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,20 +19,22 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::StreamExt;
+use futures_util::stream::{iter, unfold};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::audit::Subject;
 use super::conditions::{Conditions, tag};
+use super::enrol_lines::{DRAIN_BYTES_MAX, LinesRequest, Part};
 use super::live::{self, EVENT_STREAM, STREAMS_MAX};
+use super::places::Busy;
 use super::problem::{Cause, Problem};
 use super::service::Service;
-use super::verbs::{Entry, Incoming, JSON, Method, OBJECT, Reply, TABLE, meant};
+use super::verbs::{
+    Entry, Incoming, JSON, JSON_LINES, Method, OBJECT, Reply, Run, Spec, TABLE, meant, table_reading,
+};
 use crate::access::{Caller, Role};
 use crate::telemetry::traces;
-
-/// How many bytes of a body that is too large are still read.
-const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The largest body of a caller who may do nothing at that path: enough to say what was refused.
 const STRANGERS_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -108,6 +111,9 @@ async fn answer(
         Problem::new(Cause::Malformed, format!("the path: {}", wrong.body_text()), "write it in UTF-8")
     })?;
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if let Run::Lines = entries[0].run {
+        return lines(&state, caller, entries[0].spec, &media_type, &query, request).await;
+    }
     let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
     let permitted = state.service.permit(&caller, weakest, entries[0].spec.path);
     let bytes_max = match permitted {
@@ -126,7 +132,7 @@ async fn answer(
     };
     let limit = if entry.spec.is_slow { state.patience.slow_answer } else { state.patience.answer };
     let incoming = Incoming { parameters, query, media_type, body };
-    let Some(run) = entry.run else {
+    let Run::Whole(run) = entry.run else {
         return stream(&state, caller, entry, last_event).await;
     };
     let is_read = entry.spec.method == Method::Get;
@@ -167,7 +173,7 @@ async fn service_if(
     let is_shown = |entry: &&Entry| entry.spec.method == Method::Get && entry.spec.path == OBJECT;
     let mut shown = None;
     if let Some(show) = TABLE.iter().find(is_shown).filter(|_| entry.spec.is_conditional)
-        && let Some(run) = show.run
+        && let Run::Whole(run) = show.run
     {
         let named = Incoming { parameters: incoming.parameters.clone(), ..Incoming::default() };
         shown = match run(state.service.clone(), caller.clone(), named).await {
@@ -181,6 +187,52 @@ async fn service_if(
     }
     let expected_revision = shown.and_then(|reply| reply.revision);
     Ok(Service { expected_revision, ..state.service.clone() })
+}
+
+/// Enrols the lines of a body while it arrives. A request that fails before its first answer has the status of its
+/// problem; later, the problem is the last line.
+async fn lines(
+    state: &AppState,
+    caller: Caller,
+    spec: Spec,
+    media_type: &str,
+    query: &str,
+    request: Request,
+) -> Result<Response, Problem> {
+    let service = state.service.clone();
+    let permitted = service.permit(&caller, spec.role, spec.name());
+    if permitted.is_err() {
+        service.audit.refused(&caller, spec.name(), Subject::default(), spec.role).await;
+    }
+    let table = match permitted.and_then(|()| table_reading(media_type, query)) {
+        Ok(table) => table,
+        Err(problem) => {
+            let _ = body_of(request, state, 0).await;
+            return Err(problem);
+        }
+    };
+    // Until all is answered, the connection does not give way to others.
+    let busy = request.extensions().get::<Arc<Busy>>().cloned();
+    let Patience { body: idle_timeout, answer: store_timeout, .. } = state.patience;
+    let stop = state.stop.clone();
+    let body = request.into_body().into_data_stream();
+    let enrolment = LinesRequest { service, caller, spec, table, idle_timeout, store_timeout, stop };
+    let mut parts = enrolment.begin(body);
+    let first = parts.next().await.expect("an answer has a last part");
+    match first {
+        Part { lines, end: Some(Err(problem)) } if lines.is_empty() => Err(problem),
+        Part { lines, end: Some(Ok(())) } => Ok(typed(200, JSON_LINES, lines)),
+        first => {
+            let rest = unfold((parts, busy), |(mut parts, busy)| async move {
+                let part = parts.next().await?;
+                Some((part.text(), (parts, busy)))
+            });
+            let mut response = typed(200, JSON_LINES, Vec::new());
+            *response.body_mut() =
+                Body::from_stream(iter([first.text()]).chain(rest).map(Ok::<_, Infallible>));
+            Ok(response)
+        }
+    }
 }
 
 /// Answers with the live events, from the one after the last that the caller got.

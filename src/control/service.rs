@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::BufRead;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::audit::Audit;
-use super::messages::{BATCH_LINES_MAX, ClockHealth, Enrol, Reloaded, TableReading};
+use super::messages::{BATCH_LINES_MAX, ClockHealth, EnrolLine, Reloaded, TableReading};
 use super::problem::{Cause, Problem};
 use super::today::TodayCount;
 use crate::access::Access;
@@ -47,6 +48,11 @@ pub type Answer<T> = Result<T, Problem>;
 
 /// A value that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads a table (CSV) of objects to enrol to its end and hands on each row, until the receiver wants no more. The error
+/// says why it is no such table.
+pub type ReadTable =
+    fn(&mut dyn BufRead, TableReading, &mut dyn FnMut(EnrolLine) -> bool) -> Result<(), String>;
 
 /// An account whose provider makes reports, and when they are fetched.
 pub struct Reporter {
@@ -159,8 +165,8 @@ pub struct Service {
     pub rooms: Arc<dyn Fn() -> Arc<Rooms> + Send + Sync>,
     /// The process around them.
     pub process: Arc<dyn Process>,
-    /// Reads a table (CSV) of objects to enrol. The error says why it is none.
-    pub read_table: fn(&[u8], TableReading) -> Result<Enrol, String>,
+    /// Reads a table (CSV) of objects to enrol.
+    pub read_table: ReadTable,
     /// The only revision that an object may have to be changed, for a request that says so.
     pub expected_revision: Option<u64>,
 }

@@ -347,7 +347,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         routes,
         rooms: Arc::new(move || Arc::clone(&rooms)),
         process: Arc::new(fixture),
-        read_table: |_, _| Err("tables are read elsewhere".to_owned()),
+        read_table: |_, _, _| Err("tables are read elsewhere".to_owned()),
         expected_revision: None,
     };
     (service, store)

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::apis::Account;
+use crate::apis::pace::Pace;
 use crate::calls::Calls;
 use crate::payments::alert::Routes;
 use crate::task::{Done, Round, Work};
@@ -13,6 +14,7 @@ use crate::task::{Done, Round, Work};
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) pace: Arc<Pace>,
     pub(super) routes: Routes,
 }
 
@@ -21,6 +23,7 @@ impl Work for Settling {
         Box::pin(async {
             let (mut done, mut not_done, mut open, mut faults) = (0, 0, 0, Vec::new());
             for account in &self.accounts {
+                let Some(_at_work) = self.pace.work_on(&account.name) else { continue };
                 match self.calls.settle(account, &self.routes).await {
                     Ok(settled) => {
                         done += settled.done;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
 use crate::control::service::Reporter;
 use crate::provider_reports::{self, DownloadError, Downloads, Ports};
@@ -22,6 +23,7 @@ pub(super) struct Fetching {
     pub(super) downloads: Arc<Downloads>,
     pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) ports: Ports,
+    pub(super) pace: Arc<Pace>,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
 }
@@ -76,6 +78,7 @@ impl Fetching {
                 routes: Arc::clone(&daemon.routes),
                 accepted: Arc::clone(&daemon.reconcile).accepted(),
             },
+            pace: Arc::clone(&foundation.pace),
             store: foundation.store.clone(),
             clock: foundation.clock.clone(),
         };
@@ -83,6 +86,9 @@ impl Fetching {
     }
 
     async fn round(&self, reporter: &Reporter) -> Result<provider_reports::Round, DownloadError> {
+        let Some(_at_work) = self.pace.work_on(&reporter.account.name) else {
+            return Ok(provider_reports::Round::default());
+        };
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::apis::Account;
+use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
 use crate::control::messages::Backlog;
 use crate::documents;
@@ -202,6 +203,7 @@ pub(super) struct Checking {
     pub(super) routes: Routes,
     pub(super) board: Arc<Board>,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) pace: Arc<Pace>,
     pub(super) min_free_bytes: u64,
     /// Since when each condition that has not begun yet was found.
     pub(super) seen: Mutex<BTreeMap<String, Timestamp>>,
@@ -218,7 +220,7 @@ impl Checking {
             Some(daemon) => found.extend(daemon.service().overloads().await?.iter().map(small_quota)),
             None => drop(unknown.insert(AlertKind::QuotaTooSmall)),
         }
-        for account in &self.accounts {
+        for account in self.accounts.iter().filter(|account| self.pace.holds(&account.name)) {
             let mut oldest = None;
             for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
                 let due = self.store.next_due(&account.name, &kind).await?;
@@ -244,13 +246,25 @@ impl Checking {
             Some(status) => found.extend((!status.is_ok).then(failed_report)),
             None => drop(unknown.insert(AlertKind::ReportFailed)),
         }
+        // The host that works on an account reports it.
+        found.retain(|one| one.account.as_ref().is_none_or(|account| self.pace.holds(account)));
         Ok(Findings { found, unknown })
+    }
+
+    /// The name under which the conditions that last are stored: each of several hosts has its own.
+    fn stored_at(&self) -> String {
+        self.store
+            .fleet()
+            .map_or_else(|| STORED_AT.to_owned(), |fleet| format!("{STORED_AT}/{}", fleet.host()))
     }
 
     async fn round(&self) -> Result<String, StoreError> {
         let now = self.clock.now();
-        let stored = documents::read_if_sound::<BTreeMap<String, Lasting>>(&self.store, STORED_AT).await?;
+        let stored =
+            documents::read_if_sound::<BTreeMap<String, Lasting>>(&self.store, &self.stored_at()).await?;
         let mut lasting = stored.unwrap_or_default();
+        // Another host knows about these now.
+        lasting.retain(|_, one| one.account.as_ref().is_none_or(|account| self.pace.holds(account)));
         let found = self.found(&lasting, now).await?;
         let changes = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -290,7 +304,7 @@ impl Checking {
 
     async fn keep(&self, lasting: &BTreeMap<String, Lasting>) -> Result<(), StoreError> {
         let Ok(text) = serde_json::to_string(lasting) else { return Ok(()) };
-        self.store.remember(STORED_AT, &text).await
+        self.store.remember(&self.stored_at(), &text).await
     }
 
     /// The account that a condition is about; of the machine, all.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::manager::SLACK;
+use crate::apis::pace::Pace;
 use crate::config::HeartbeatConfig;
 use crate::http::{Method, Request, Transport};
 use crate::payments::object::AccountName;
@@ -30,6 +31,7 @@ pub(super) struct Heartbeat {
     pub(super) board: Arc<Board>,
     /// Those of the configuration in force.
     pub(super) accounts: BTreeSet<AccountName>,
+    pub(super) pace: Arc<Pace>,
     /// The sign that the program has started was tried.
     pub(super) has_begun: AtomicBool,
 }
@@ -45,7 +47,8 @@ impl Work for Heartbeat {
             }
             let stalled = self.board.stalled(SLACK);
             let tallies = self.reconcile.tallies();
-            let wrong = wrong(&self.store.stats(), &stalled, &tallies, &self.accounts);
+            let here = self.accounts.iter().filter(|account| self.pace.holds(account)).cloned().collect();
+            let wrong = wrong(&self.store.stats(), &stalled, &tallies, &here);
             let summary = match wrong.is_empty() {
                 true => {
                     self.send("", String::new()).await?;

@@ -10,42 +10,50 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::apis::Account;
+use crate::store::StoreError;
 use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
 use super::rooms::Rooms;
 use super::{
-    Daemon, Loops, batching, calling, delivering, fetching, health, heartbeat, nightly, notifying, reminders,
-    timekeeping,
+    Daemon, Loops, batching, calling, delivering, fetching, fleet, health, heartbeat, nightly, notifying,
+    reminders, timekeeping,
 };
 
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
+
+/// A loop that ends only with the store's error or at its stop.
+type Endless = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// The loops of one account.
+pub(super) struct OfOneAccount {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl OfOneAccount {
+    /// Stops them, and returns when polls in flight are finished and committed.
+    pub(super) async fn end(mut self) {
+        self.stop.cancel();
+        join(&mut self.tasks).await;
+    }
+}
+
+async fn join(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}
 
 impl Daemon {
     /// Starts the loops that a reload replaces.
     pub(super) async fn start_loops(&self, rooms: &Arc<Rooms>) {
         let mut running = self.loops.lock().await;
         let mut loops = Loops::default();
-        for account in &rooms.accounts {
-            let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), loops.stop.clone());
-            let fatal = self.fatal.clone();
-            loops.tasks.spawn(async move {
-                if let Err(error) = watching.await {
-                    let _ = fatal.send(error);
-                }
-            });
-        }
-        for account in &rooms.accounts {
-            let following =
-                Arc::clone(&self.reconcile).follow_service(Arc::clone(account), loops.stop.clone());
-            let fatal = self.fatal.clone();
-            loops.tasks.spawn(async move {
-                if let Err(error) = following.await {
-                    let _ = fatal.send(error);
-                }
-            });
-        }
+        let held = rooms.accounts.iter().filter(|account| self.foundation.pace.holds(&account.name));
+        held.for_each(|account| self.begin_loops_of(account, &mut loops));
+        // The work of one host for all.
+        let keeper = &self.keeper;
         let clock = &self.foundation.clock;
         let delivering =
             delivering::AlertDelivery { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
@@ -62,18 +70,18 @@ impl Daemon {
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
         let rhythm = Rhythm { name: "alerts", period: minute, wake: outbox };
-        self.keep_until_reload(&mut loops, rhythm, Arc::new(delivering));
+        self.keep_until_reload(&mut loops, rhythm, keeper.only(Arc::new(delivering)));
         let silencing =
             reminders::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let rhythm = Rhythm { name: "silences", period: minute, wake: Arc::new(Notify::new()) };
-        self.keep_until_reload(&mut loops, rhythm, Arc::new(silencing));
+        self.keep_until_reload(&mut loops, rhythm, keeper.only(Arc::new(silencing)));
         // One loop per receiver, so that one that hangs delays no other.
         for office in &rooms.back_offices {
             let wake = self.foundation.store.target_signal(office.target());
             // Longer than the longest request, as below.
             let rhythm = Rhythm { name: "events", period: minute * 5, wake };
             let delivery = delivering::EventDelivery { office: Arc::clone(office), clock: clock.clone() };
-            self.keep_named(&mut loops, office.target().to_owned(), rhythm, Arc::new(delivery));
+            self.keep_named(&mut loops, office.target().to_owned(), rhythm, keeper.only(Arc::new(delivery)));
         }
         // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
@@ -94,12 +102,15 @@ impl Daemon {
             // Longer than the longest request: the watchdog must not mistake a hanging provider for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
             let name = format!("{BATCHES_OF}{}", sender.name);
+            let (pace, account) = (Arc::clone(&self.foundation.pace), sender.name.clone());
+            let batching = fleet::OfAccount { pace, account, work: Arc::new(batching) };
             self.keep_named(&mut loops, name, rhythm, Arc::new(batching));
         }
         if !rooms.callers.is_empty() {
             let settling = calling::Settling {
                 calls: Arc::clone(&self.foundation.calls),
                 accounts: rooms.callers.clone(),
+                pace: Arc::clone(&self.foundation.pace),
                 routes: Arc::clone(&self.routes),
             };
             let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
@@ -108,8 +119,11 @@ impl Daemon {
         if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
             self.keep_until_reload(&mut loops, rhythm, Arc::new(fetching));
         }
-        let holding =
-            reminders::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
+        let holding = reminders::Holding {
+            reconcile: Arc::clone(&self.reconcile),
+            accounts: rooms.accounts.clone(),
+            pace: Arc::clone(&self.foundation.pace),
+        };
         let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
         self.keep_until_reload(&mut loops, rhythm, Arc::new(holding));
         let checking = health::Checking {
@@ -119,6 +133,7 @@ impl Daemon {
             routes: Arc::clone(&self.routes),
             board: Arc::clone(&self.board),
             accounts: rooms.accounts.clone(),
+            pace: Arc::clone(&self.foundation.pace),
             min_free_bytes: rooms.config.store.min_free_mib * 1024 * 1024,
             seen: Mutex::default(),
         };
@@ -138,6 +153,7 @@ impl Daemon {
                 reconcile: Arc::clone(&self.reconcile),
                 board: Arc::clone(&self.board),
                 accounts: rooms.accounts.iter().map(|account| account.name.clone()).collect(),
+                pace: Arc::clone(&self.foundation.pace),
                 has_begun: AtomicBool::new(false),
             };
             self.keep_until_reload(&mut loops, rhythm, Arc::new(heartbeat));
@@ -153,8 +169,32 @@ impl Daemon {
         self.keep_until_reload(&mut loops, rhythm, Arc::new(timekeeping));
         let wake = Arc::clone(&self.report_time);
         let rhythm = Rhythm { name: "reports", period: minute * 5, wake };
-        self.keep_until_reload(&mut loops, rhythm, Arc::new(nightly));
+        self.keep_until_reload(&mut loops, rhythm, keeper.only(Arc::new(nightly)));
         *running = loops;
+    }
+
+    /// Starts the loops of one account, unless they run.
+    pub(super) async fn start_account(&self, account: &Arc<Account>) {
+        let mut running = self.loops.lock().await;
+        if !running.accounts.contains_key(&account.name) {
+            self.begin_loops_of(account, &mut running);
+        }
+    }
+
+    fn begin_loops_of(&self, account: &Arc<Account>, loops: &mut Loops) {
+        let (stop, mut tasks) = (loops.stop.child_token(), JoinSet::new());
+        let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), stop.clone());
+        let following = Arc::clone(&self.reconcile).follow_service(Arc::clone(account), stop.clone());
+        for (work, fatal) in
+            [(Box::pin(watching) as Endless, self.fatal.clone()), (Box::pin(following), self.fatal.clone())]
+        {
+            tasks.spawn(async move {
+                if let Err(error) = work.await {
+                    let _ = fatal.send(error);
+                }
+            });
+        }
+        loops.accounts.insert(account.name.clone(), OfOneAccount { stop, tasks });
     }
 
     /// Lets the scheduler wake the loops that have a time of day, until the stop. Without the scheduler, they run by
@@ -230,15 +270,18 @@ impl Daemon {
     pub(super) async fn stop_loops(&self, within: Duration) {
         let mut loops = self.loops.lock().await;
         loops.stop.cancel();
-        let mut tasks = std::mem::take(&mut loops.tasks);
-        tokio::select! {
+        let accounts = std::mem::take(&mut loops.accounts).into_values().map(|account| account.tasks);
+        let mut all: Vec<JoinSet<()>> = accounts.chain([std::mem::take(&mut loops.tasks)]).collect();
+        let ended = futures_util::future::join_all(all.iter_mut().map(join));
+        let is_too_long = tokio::select! {
             biased;
-            () = async { while tasks.join_next().await.is_some() {} } => {}
-            () = self.foundation.clock.sleep(within) => {
-                tracing::warn!("polls in flight took too long; their objects are polled again after the start");
-                tasks.abort_all();
-                while tasks.join_next().await.is_some() {}
-            }
+            _ = ended => false,
+            () = self.foundation.clock.sleep(within) => true,
+        };
+        if is_too_long {
+            tracing::warn!("polls in flight took too long; their objects are polled again after the start");
+            all.iter_mut().for_each(JoinSet::abort_all);
+            futures_util::future::join_all(all.iter_mut().map(join)).await;
         }
         for name in std::mem::take(&mut loops.names) {
             self.board.remove(&name);

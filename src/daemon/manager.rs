@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::store::{Meter, Progress, StandingBy};
+use crate::store::{Meter, Progress, WhileWaiting};
 use crate::task::Board;
 use crate::text;
 
@@ -98,21 +98,21 @@ pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(&text::line(status))]);
 }
 
-/// What a standby does about once a second: it is ready, alive, and shows what it knows. `opening` ends with the first
-/// call.
-pub(super) fn standing_by(opening: Arc<Mutex<Option<Opening>>>) -> StandingBy {
+/// What a host does about once a second while it waits for the database of its store: it is ready, alive, and shows what
+/// it knows. `opening` ends with the first call.
+pub(super) fn while_waiting(opening: Arc<Mutex<Option<Opening>>>) -> WhileWaiting {
     let logged = Mutex::new(None);
-    Arc::new(move |standby| {
+    Arc::new(move |waiting| {
         drop(opening.lock().unwrap_or_else(PoisonError::into_inner).take());
         tell(&[
             NotifyState::Ready,
             NotifyState::Watchdog,
-            NotifyState::Status(&text::line(&standby.to_string())),
+            NotifyState::Status(&text::line(&waiting.to_string())),
         ]);
-        let news = (standby.owner.clone(), standby.trouble.clone());
+        let news = waiting.trouble.clone();
         let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.as_ref() != Some(&news) {
-            tracing::info!("{standby}");
+            tracing::info!("{waiting}");
             *logged = Some(news);
         }
     })

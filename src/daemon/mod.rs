@@ -3,6 +3,7 @@
 //! Owns: the order of start and stop, reload, what the process reports to its service manager. Must never know: how
 //! any room does its work.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use crate::control::{Service, TodayCount, server};
 use crate::http::{DatedTransport, HttpClient, Transport};
 use crate::notifications::Hub;
 use crate::payments::alert::Routes;
+use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
@@ -43,6 +45,7 @@ mod changes;
 mod channel_figures;
 mod delivering;
 mod fetching;
+mod fleet;
 mod health;
 mod heartbeat;
 mod jobs;
@@ -138,6 +141,8 @@ fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
 struct Loops {
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    /// Those of the accounts that this host works on.
+    accounts: BTreeMap<AccountName, loops::OfOneAccount>,
     /// Their names on the board, which are removed with them.
     names: Vec<String>,
 }
@@ -156,6 +161,8 @@ pub struct Daemon {
     /// The sessions of the dashboard; none if it has no address.
     sessions: Option<Arc<Sessions>>,
     loops: tokio::sync::Mutex<Loops>,
+    /// Whether this host does what one host does for all.
+    keeper: fleet::Keeper,
     /// Stops the control server and the loops that a reload does not replace.
     stop: CancellationToken,
     base: tokio::sync::Mutex<JoinSet<()>>,
@@ -235,7 +242,10 @@ impl Daemon {
         let daemon = Daemon::build(config, outside, RUN, (disk, probe)).await?;
         let rooms = daemon.rooms();
         // Before any loop can raise an alert: what is raised before the very first call is not learned.
-        rooms.deliverer.learn().await?;
+        match daemon.keeper.is_here() {
+            true => rooms.deliverer.learn().await?,
+            false => rooms.deliverer.learn_if_first().await?,
+        }
         rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");
@@ -244,6 +254,7 @@ impl Daemon {
             tracing::warn!("{remark}");
         }
         daemon.start_loops(&rooms).await;
+        daemon.share_work();
         Ok(daemon)
     }
 
@@ -268,6 +279,9 @@ impl Daemon {
         };
         timekeeping::greet(&store, &time).await?;
         let pace = Arc::new(Pace::new(clock.clone()));
+        if store.fleet().is_some() {
+            pace.hold_nothing();
+        }
         let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
@@ -324,6 +338,7 @@ impl Daemon {
             today: Arc::default(),
             sessions: fixed.tcp.as_ref().map(|tcp| Arc::new(Sessions::at(tcp.base_url()))),
             loops: tokio::sync::Mutex::default(),
+            keeper: fleet::Keeper::of(&foundation.store),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
             report_time: Arc::new(Notify::new()),
@@ -412,7 +427,9 @@ impl Daemon {
         if self.is_daemon {
             self.notifications.save().await?;
             let rooms::Foundation { store, pace, clock, time, .. } = &self.foundation;
-            levels::save(store, pace, clock.now()).await?;
+            if store.fleet().is_none() {
+                levels::save(store, pace, clock.now()).await?;
+            }
             timekeeping::Timekeeping::leave(store, time).await?;
         }
         self.foundation.store.clone().close().await

@@ -16,7 +16,7 @@ use crate::store::{Meter, OpenError, Opening, Options, Shared, Store};
 /// The database of the store, if several hosts share it.
 pub(crate) fn shared_store(config: &StoreConfig, clock: &SharedClock) -> Option<Shared> {
     let url = config.database.clone()?;
-    Some(Shared { url, lease_term: config.lease, clock: clock.clone(), standing_by: None })
+    Some(Shared { url, lease_term: config.lease, clock: clock.clone(), while_waiting: None })
 }
 
 /// Opens it. `clock` is the machine's; the journal is written to `disk`.
@@ -33,7 +33,7 @@ pub(super) async fn open(
     let telling = Arc::new(Mutex::new(telling));
     let mut shared = shared_store(config, clock);
     if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
-        shared.standing_by = Some(manager::standing_by(Arc::clone(&telling)));
+        shared.while_waiting = Some(manager::while_waiting(Arc::clone(&telling)));
     }
     let options = Options {
         meter,

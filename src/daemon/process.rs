@@ -42,6 +42,12 @@ impl Process for Daemon {
 
     fn save_budgets(&self) -> Later<'_, Result<(), StoreError>> {
         let Foundation { store, pace, clock, .. } = &self.foundation;
-        Box::pin(levels::save(store, pace, clock.now()))
+        Box::pin(async {
+            match store.fleet() {
+                None => levels::save(store, pace, clock.now()).await,
+                // Another host begins with nothing.
+                Some(_) => Ok(()),
+            }
+        })
     }
 }

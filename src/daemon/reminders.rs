@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::alerts::Deliverer;
 use crate::apis::Account;
+use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
 use crate::reconcile::Reconcile;
 use crate::task::{Done, Round, Work};
@@ -16,13 +17,16 @@ use crate::time;
 pub(super) struct Holding {
     pub(super) reconcile: Arc<Reconcile>,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) pace: Arc<Pace>,
 }
 
 impl Work for Holding {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
-            self.reconcile.report_other_holds(&self.accounts).await.map_err(|error| error.to_string())?;
-            self.reconcile.report_already_ended(&self.accounts).await.map_err(|error| error.to_string())?;
+            let here = self.accounts.iter().filter(|account| self.pace.holds(&account.name));
+            let here: Vec<Arc<Account>> = here.cloned().collect();
+            self.reconcile.report_other_holds(&here).await.map_err(|error| error.to_string())?;
+            self.reconcile.report_already_ended(&here).await.map_err(|error| error.to_string())?;
             Ok(Done { summary: "checked for operations on hold".to_owned(), again_in: None })
         })
     }

@@ -197,6 +197,10 @@ pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), S
     if daemon.is_restored.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
+    if daemon.foundation.store.fleet().is_some() {
+        // Each account is greeted when this host takes it.
+        return if daemon.is_daemon { Ok(()) } else { daemon.take_free_accounts(rooms).await };
+    }
     restore_levels(&daemon.foundation, &rooms.accounts, daemon.was_clean_stop).await?;
     if !daemon.is_daemon {
         levels::forget(&daemon.foundation.store).await?;
@@ -209,7 +213,7 @@ pub(super) async fn greet_reporters(
     foundation: &Foundation,
     reporters: &[Arc<Reporter>],
 ) -> Result<(), StoreError> {
-    for reporter in reporters {
+    for reporter in reporters.iter().filter(|reporter| foundation.pace.holds(&reporter.account.name)) {
         let account = &reporter.account;
         let name = format!("reports-used/{}", account.name);
         if foundation.store.recall(&name).await?.is_none() {
@@ -223,9 +227,10 @@ pub(super) async fn greet_reporters(
     Ok(())
 }
 
-/// Gives a full budget to accounts that were never used before, and records that they are used now.
+/// Gives a full budget to accounts that were never used before, and records that they are used now. Accounts that this
+/// host does not work on are left out.
 pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
-    for account in accounts {
+    for account in accounts.iter().filter(|account| foundation.pace.holds(&account.name)) {
         let name = format!("{}{}", reconcile::FIRST_USED, account.name);
         if foundation.store.recall(&name).await?.is_none() {
             foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;

@@ -33,7 +33,7 @@ pub async fn run(
     let accounts = config.accounts.len();
     let daemon = tokio::select! {
         daemon = Daemon::start_with(config, outside, opened) => daemon?,
-        // A standby has nothing to finish.
+        // A host that waits for its database has nothing to finish.
         () = asked_to_stop_early(&mut requests) => return Ok(Ended::Stopped),
     };
     let mut fatal = daemon
@@ -68,15 +68,14 @@ pub async fn run(
     }
 }
 
-/// The same before the daemon works, which may take long on a host that stands by.
+/// The same before the daemon works, which may take long on a host that waits for its database.
 async fn asked_to_stop_early(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
     loop {
         match requests.recv().await {
             Some(Request::Stop) => return,
             Some(Request::Reload) => {
                 manager::reloading();
-                let answer =
-                    "a daemon that starts or stands by does not reload its configuration: restart it";
+                let answer = "a daemon that starts does not reload its configuration: restart it";
                 tracing::warn!("{answer}");
                 manager::ready(answer);
             }

@@ -68,6 +68,9 @@ fn card(account: &AccountHealth, status: &Status) -> AccountCard {
         }
         AccountState::NoSuccess { detail, .. } => (Badge::new("bad", "no answer"), detail.clone(), None),
         AccountState::Unknown => (Badge::new("plain", "not known"), String::new(), None),
+        AccountState::Elsewhere => {
+            (Badge::new("plain", "other host"), "another host works on it".to_owned(), None)
+        }
     };
     let backlogs = status.backlogs.iter().filter(|backlog| backlog.account == account.name);
     let channel = status.notifications.iter().find(|channel| channel.account == account.name);

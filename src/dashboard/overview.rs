@@ -180,7 +180,10 @@ fn complaints(status: &Status) -> Vec<String> {
             AccountState::NoSuccess { detail, .. } => {
                 found.push(format!("{}: no request succeeds: {detail}", account.name));
             }
-            AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => {}
+            AccountState::Ok
+            | AccountState::Held { .. }
+            | AccountState::Unknown
+            | AccountState::Elsewhere => {}
         }
     }
     for backlog in &status.backlogs {

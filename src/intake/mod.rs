@@ -8,7 +8,7 @@ mod rejects;
 use std::io::{self, BufRead};
 
 use crate::control::enrolment_request::{self, EnrolmentRequest};
-use crate::control::messages::{Enrol, TableReading};
+use crate::control::messages::{EnrolLine, EnrolResult, TableReading};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
 use columns::Columns;
@@ -124,23 +124,25 @@ impl<Source: BufRead> Intake<Source> {
     }
 }
 
-/// All objects of a table (CSV) that is in memory. Bad lines keep their place.
+/// Reads a table (CSV) to its end and hands on each row, until `take` wants no more.
 ///
 /// # Errors
 /// Why it is no such table.
-pub fn table(bytes: &[u8], reading: TableReading) -> Result<Enrol, String> {
+pub fn table(
+    source: &mut dyn BufRead,
+    reading: TableReading,
+    take: &mut dyn FnMut(EnrolLine) -> bool,
+) -> Result<(), String> {
     let TableReading { ignore_columns, decimal } = reading;
     let reading = Reading { ignore_columns, decimal, remedies: Remedies::default() };
-    let read = Intake::start(bytes, Some(Format::Csv), reading);
+    let read = Intake::start(source, Some(Format::Csv), reading);
     let mut intake = read.map_err(|bad| bad.to_string())?;
-    let mut enrol = Enrol::default();
     while let Some(item) = intake.next_item().map_err(|error| error.to_string())? {
-        match item {
-            Ok(enrolment_request) => enrol.lines.push(enrolment_request),
-            Err(bad) => enrol.add_unreadable(bad.line, bad.reason),
+        if !take(item.map_err(|bad| EnrolResult::unreadable(bad.line, bad.reason))) {
+            break;
         }
     }
-    Ok(enrol)
+    Ok(())
 }
 
 fn read_record(columns: &Columns, record: Record) -> Item {

@@ -26,7 +26,7 @@ use super::journal::entry::Entry;
 use super::maintenance::progress::Meter;
 use super::mutex::locked;
 use super::operations;
-use super::postgres::Database;
+use super::postgres::{Database, Link, unlinked};
 use super::queue::polls::Polls;
 use super::queue::signals::Signals;
 use super::recovery::continuity::Known;
@@ -175,13 +175,14 @@ impl Engine {
         work(self.shared_index().as_ref().ok_or(StoreError::Closed)?)
     }
 
-    /// Makes a group durable in the journal, then lets all of it take effect at once.
+    /// Makes a group durable in the journal, then lets all of it take effect at once. False: another host has written
+    /// first; nothing was written, and nothing has taken effect.
     pub(super) fn take_effect(
         &self,
         journal: &mut Journal,
         news: News<'_>,
         effects: Effects,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Effects { mut writes, recounts, changes, pulses, polled_at, .. } = effects;
         let has_news = !news.is_empty();
         if has_news {
@@ -191,7 +192,7 @@ impl Engine {
                 News::Own(payloads) => journal.append(payloads),
                 News::Copied(entries) => journal.copy(entries),
             };
-            let end = end.map_err(failed)?;
+            let Some(end) = end.map_err(failed)? else { return Ok(false) };
             if is_first_of_file {
                 let folder = self.folder.join("journal");
                 let known = Known::of_files(&*self.disk, &folder).map_err(failed)?;
@@ -228,15 +229,14 @@ impl Engine {
             self.signals.written(journal.end().sequence);
         }
         self.signals.pulse(&earlier.collect::<BTreeSet<_>>(), effects.is_owed_earlier);
-        Ok(())
+        Ok(true)
     }
 
     /// Writes entries of an original to the journal and applies them. They must be linked to the journal's end and to
     /// each other.
-    pub(super) fn copy(&self, entries: &[Entry]) -> Result<(), StoreError> {
+    pub(super) fn copy(&self, journal: &mut Journal, entries: &[Entry]) -> Result<(), StoreError> {
         let mut left = entries;
         while !left.is_empty() {
-            let mut journal = locked(&self.journal);
             let (effects, number) = {
                 let shared = self.shared_index();
                 let mut view = View::over(shared.as_ref().ok_or(StoreError::Closed)?, &self.polls);
@@ -251,10 +251,35 @@ impl Engine {
                 (view.effects, number)
             };
             let (now, later) = left.split_at(number);
-            self.take_effect(&mut journal, News::Copied(now), effects)?;
+            self.take_effect(journal, News::Copied(now), effects)?;
             left = later;
         }
         Ok(())
+    }
+
+    /// Reads what other hosts have written and applies it. Does nothing on a store of one host.
+    pub(super) fn catch_up(&self) -> Result<(), StoreError> {
+        self.catch_up_in(&mut locked(&self.journal)).map_err(|error| match error {
+            StoreError::Closed => error,
+            other => self.fail(other),
+        })
+    }
+
+    /// The same, while the journal is held.
+    pub(super) fn catch_up_in(&self, journal: &mut Journal) -> Result<(), StoreError> {
+        let Some(database) = self.shared.get() else { return Ok(()) };
+        loop {
+            let end = Link::of(journal.end());
+            let rows = database.read_patiently(end.sequence).map_err(StoreError::Broken)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            if let Some(broken) = unlinked(end, &rows) {
+                let why = format!("row {broken} of the database is not linked to the row before it");
+                return Err(StoreError::Broken(why));
+            }
+            self.copy(journal, &rows)?;
+        }
     }
 
     /// Writes all pending pulses, a slice at a time.
@@ -278,7 +303,8 @@ impl Engine {
             view.write_pulses(keys);
             view.effects
         };
-        self.take_effect(journal, News::Own(Vec::new()), effects).map_err(|error| match error {
+        let written = self.take_effect(journal, News::Own(Vec::new()), effects);
+        written.map(|_| ()).map_err(|error| match error {
             StoreError::Closed => error,
             other => self.fail(other),
         })

@@ -27,12 +27,14 @@ pub(super) struct Group<'a> {
     pub(super) payloads: Vec<Vec<u8>>,
     bytes: usize,
     next_sequence: u64,
+    /// Other hosts write, too: the group may have to be built again.
+    is_shared: bool,
 }
 
 impl<'a> Group<'a> {
     /// An empty group whose first entry gets this sequence.
-    pub(super) fn new(view: View<'a>, next_sequence: u64) -> Group<'a> {
-        Group { view, payloads: Vec::new(), bytes: 0, next_sequence }
+    pub(super) fn new(view: View<'a>, next_sequence: u64, is_shared: bool) -> Group<'a> {
+        Group { view, payloads: Vec::new(), bytes: 0, next_sequence, is_shared }
     }
 
     /// Whether it takes one more operation.
@@ -54,18 +56,70 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Sends the waiting caller the outcome of its operation.
-pub(super) type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Arrives once the group is durable.
 pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
-/// Does its work in a group. An error that it returns stops the store.
-pub(super) type Operation = Box<dyn FnOnce(&mut Group<'_>) -> (Acknowledge, Option<StoreError>) + Send>;
+
+/// What a caller wants done in a group.
+pub(super) trait Operation: Send {
+    /// Does it. On a shared store, another host may write first; then the whole group is built again, and this is called
+    /// again. A returned error stops the store.
+    fn run(&mut self, group: &mut Group<'_>) -> Option<StoreError>;
+
+    /// Sends the waiting caller what came of the last run, or why the group was not written.
+    fn acknowledge(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// See [`Operation`].
+pub(super) struct Work<T, F> {
+    work: F,
+    result: Option<Result<T, StoreError>>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F: FnMut(&mut Group<'_>) -> Result<T, StoreError>> Work<T, F> {
+    /// Its answer arrives at the receiver.
+    pub(super) fn new(work: F) -> (Work<T, F>, Answer<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (Work { work, result: None, sender }, receiver)
+    }
+}
+
+impl<T: Send, F: FnMut(&mut Group<'_>) -> Result<T, StoreError> + Send> Operation for Work<T, F> {
+    fn run(&mut self, group: &mut Group<'_>) -> Option<StoreError> {
+        let result = (self.work)(group);
+        let fatal = result.as_ref().err().filter(|error| error.is_fatal()).cloned();
+        self.result = Some(result);
+        fatal
+    }
+
+    fn acknowledge(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Work { result, sender, .. } = *self;
+        // The caller may have gone; the work is done anyway.
+        let _ = sender.send(outcome.and(result.unwrap_or(Err(StoreError::Closed))));
+    }
+}
+
+/// An input of an operation that may have to be run again.
+pub(super) struct Input<T>(Option<T>);
+
+impl<T: Clone> Input<T> {
+    /// For the first run.
+    pub(super) fn new(input: T) -> Input<T> {
+        Input(Some(input))
+    }
+
+    /// The input, copied if the group may be built again.
+    pub(super) fn get(&mut self, group: &Group<'_>) -> T {
+        let input = if group.is_shared { self.0.clone() } else { self.0.take() };
+        input.expect("only an operation on a shared store is run again")
+    }
+}
 
 /// Operations that wait for their group.
 #[derive(Default)]
 pub(super) struct Waiting {
     /// First in, first out.
-    pub(super) operations: VecDeque<Operation>,
+    pub(super) operations: VecDeque<Box<dyn Operation>>,
     /// Whether a leader is serving them.
     pub(super) has_leader: bool,
 }

@@ -17,10 +17,10 @@ use crate::payments::record::{Enrolment, Record, Transition};
 use super::changes::{self, Followed, Follower};
 use super::due;
 use super::engine::Engine;
-use super::group::Group;
+use super::group::{Group, Input};
 use super::index::{Index, lists};
 use super::operations;
-use super::postgres;
+use super::postgres::{self, Fleet};
 use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
@@ -65,6 +65,7 @@ impl Store {
         let (engine, opening) =
             opened.map_err(|error| OpenError::Index(format!("opening did not finish: {error}")))??;
         let engine = Arc::new(engine);
+        postgres::keep_following(&engine);
         let held = Arc::new(Held(Arc::clone(&engine)));
         Ok((Store { engine, _held: held }, opening))
     }
@@ -148,7 +149,10 @@ impl Store {
     pub async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         match self.engine.commit_pulse(commit) {
             Ok(committed) => committed,
-            Err(commit) => self.engine.write(move |group| operations::commit(group, *commit)).await,
+            Err(commit) => {
+                let mut commit = Input::new(commit);
+                self.engine.write(move |group| operations::commit(group, *commit.get(group))).await
+            }
         }
     }
 
@@ -300,13 +304,13 @@ impl Store {
     /// Keeps a small value under a name (a schedule done, a report made).
     pub async fn remember(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());
-        self.engine.write(move |group| operations::remember(group, name, value)).await
+        self.engine.write(move |group| operations::remember(group, &name, &value)).await
     }
 
     /// Keeps a small value under a name that has none. False if it has one, which stays.
     pub async fn remember_new(&self, name: &str, value: &str) -> Result<bool, StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());
-        self.engine.write(move |group| operations::remember_new(group, name, value)).await
+        self.engine.write(move |group| operations::remember_new(group, &name, &value)).await
     }
 
     /// A remembered value.
@@ -348,6 +352,18 @@ impl Store {
             broken: engine.trouble().map(ToString::to_string),
             work: engine.meter.progress(),
         }
+    }
+
+    /// The hosts that share the store; none for a store of one host.
+    pub fn fleet(&self) -> Option<Fleet> {
+        self.engine.shared.get().cloned().map(Fleet)
+    }
+
+    /// Returns when everything is known here that other hosts had written before the call. At once on a store of one
+    /// host.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || engine.catch_up()).await
     }
 
     /// Waits until this host may not work on a shared store any more, and returns why: the process must end. Waits
@@ -394,13 +410,14 @@ impl Store {
     }
 
     /// Submits a long list to the writer in chunks, without waiting in between, so that chunks share groups.
-    async fn in_chunks<I: Send + 'static, O: Send + 'static>(
+    async fn in_chunks<I: Clone + Send + 'static, O: Send + 'static>(
         &self,
         items: Vec<I>,
         work: impl Fn(&mut Group<'_>, Vec<I>) -> Result<Vec<O>, StoreError> + Clone + Send + 'static,
     ) -> Result<Vec<O>, StoreError> {
         if items.len() <= CHUNK {
-            return self.engine.write_here(move |group| work(group, items)).await;
+            let mut items = Input::new(items);
+            return self.engine.write_here(move |group| work(group, items.get(group))).await;
         }
         let mut results = Vec::with_capacity(items.len());
         let mut waiting = Vec::with_capacity(items.len() / CHUNK + 1);
@@ -410,8 +427,8 @@ impl Store {
             if chunk.is_empty() {
                 break;
             }
-            let work = work.clone();
-            waiting.push(self.engine.submit(move |group| work(group, chunk))?);
+            let (work, mut chunk) = (work.clone(), Input::new(chunk));
+            waiting.push(self.engine.submit(move |group| work(group, chunk.get(group)))?);
         }
         for answer in waiting {
             results.extend(self.engine.wait(answer).await?);

@@ -15,7 +15,7 @@
 //! | `index/` | what is derived from the facts, in sled: records, history, outbox, counts, remembered values |
 //! | `queue/` | which object is polled next, and what polls without news changed, in memory |
 //! | `recovery/` | how the files that a process left behind become an open store |
-//! | `postgres/` | several hosts share it: PostgreSQL has the facts, one host is active, the files are copies |
+//! | `postgres/` | several hosts share it: PostgreSQL has the facts, the files are copies |
 //! | `maintenance/` | check, backup and compaction of a store in use |
 //!
 //! Besides these: `types` (inputs and outputs), `handle` (the public methods), `engine` (an open store), `writer` and
@@ -54,7 +54,9 @@ pub use journal::segment::Damage;
 pub use maintenance::backup::BackupReport;
 pub use maintenance::compaction::Compacted;
 pub use maintenance::progress::{Meter, Progress};
-pub use postgres::{DatabaseUrl, Imported, Shared, Standby, StandingBy, import};
+pub use postgres::{
+    Balance, DatabaseUrl, Fleet, Host, Imported, KEEPER, Plan, Seen, Shared, Waiting, WhileWaiting, import,
+};
 pub use queue::order::{order_of_service, urgent_at};
 pub use recovery::check::CheckReport;
 pub use recovery::offline::{Rebuilt, Restored, inspect, rebuild, restore};

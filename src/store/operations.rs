@@ -173,7 +173,7 @@ pub(super) fn date_not_before(
 /// See [`super::Store::seal_history`].
 pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<(), StoreError> {
     match dated_from(&group.view)? < until {
-        true => remember(group, SEALED_UNTIL.to_owned(), until.to_string()),
+        true => remember(group, SEALED_UNTIL, &until.to_string()),
         false => Ok(()),
     }
 }
@@ -182,7 +182,7 @@ pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<()
 pub(super) fn unseal_history(group: &mut Group<'_>, now: Timestamp) -> Result<bool, StoreError> {
     let is_ahead = dated_from(&group.view)?.duration_since(now) > SLEW;
     if is_ahead {
-        remember(group, SEALED_UNTIL.to_owned(), now.to_string())?;
+        remember(group, SEALED_UNTIL, &now.to_string())?;
     }
     Ok(is_ahead)
 }
@@ -332,11 +332,12 @@ pub(super) fn withhold(
 pub(super) fn acknowledge(
     group: &mut Group<'_>,
     key: &str,
-    acknowledgement: Acknowledgement,
+    acknowledgement: &Acknowledgement,
 ) -> Result<bool, StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(false) };
     if stored.value.acknowledged.is_none() {
         let rows = outcome::not_escalated(&stored.value, acknowledgement.at);
+        let acknowledgement = acknowledgement.clone();
         group.write(&Fact::Acknowledged { key: key.to_owned(), acknowledgement, rows })?;
     }
     Ok(true)
@@ -359,19 +360,19 @@ pub(super) fn redeliver(
 }
 
 /// See [`super::Store::remember`].
-pub(super) fn remember(group: &mut Group<'_>, name: String, value: String) -> Result<(), StoreError> {
-    let known: Option<value::Stored<String>> = group.view.value(&keys::remembered(&name))?;
+pub(super) fn remember(group: &mut Group<'_>, name: &str, value: &str) -> Result<(), StoreError> {
+    let known: Option<value::Stored<String>> = group.view.value(&keys::remembered(name))?;
     if known.is_some_and(|known| known.value == value) {
         return Ok(());
     }
-    group.write(&Fact::Remembered { name, value })
+    group.write(&Fact::Remembered { name: name.to_owned(), value: value.to_owned() })
 }
 
 /// See [`super::Store::remember_new`].
-pub(super) fn remember_new(group: &mut Group<'_>, name: String, value: String) -> Result<bool, StoreError> {
-    let is_new = group.view.get(&keys::remembered(&name))?.is_none();
+pub(super) fn remember_new(group: &mut Group<'_>, name: &str, value: &str) -> Result<bool, StoreError> {
+    let is_new = group.view.get(&keys::remembered(name))?.is_none();
     if is_new {
-        group.write(&Fact::Remembered { name, value })?;
+        group.write(&Fact::Remembered { name: name.to_owned(), value: value.to_owned() })?;
     }
     Ok(is_new)
 }

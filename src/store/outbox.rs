@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::deliveries::{Acknowledgement, AlertFilter, AlertRow, Delivery, OutboxCounts, Owed, OwedAlert};
+use super::group::Input;
 use super::handle::Store;
 use super::index::outbox::reading;
 use super::operations;
@@ -16,7 +17,8 @@ impl Store {
     /// Raises alerts that belong to no commit; returns how many are new. An alert that is known already is not raised
     /// again.
     pub async fn raise(&self, alerts: Vec<OwedAlert>) -> Result<usize, StoreError> {
-        self.engine.write(move |group| operations::raise(group, alerts)).await
+        let mut alerts = Input::new(alerts);
+        self.engine.write(move |group| operations::raise(group, alerts.get(group))).await
     }
 
     /// Deliveries to a target that are due, the longest due first.
@@ -89,7 +91,7 @@ impl Store {
     /// acknowledgement counts. False if there is no such alert.
     pub async fn acknowledge(&self, key: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
         let (key, acknowledgement) = (key.to_owned(), Acknowledgement { by: by.to_owned(), at: now });
-        self.engine.write(move |group| operations::acknowledge(group, &key, acknowledgement)).await
+        self.engine.write(move |group| operations::acknowledge(group, &key, &acknowledgement)).await
     }
 
     /// Makes an alert pending again, for one of its targets or for all; returns the number of deliveries.

@@ -187,11 +187,6 @@ pub enum OpenError {
     /// The database of a shared store cannot be used.
     #[error("the database of the store cannot be used: {0}")]
     Database(String),
-    /// Another host has the shared store.
-    #[error(
-        "the store is in use by {0}: send the command to that host, or stop the daemons on all hosts first"
-    )]
-    Elsewhere(String),
     /// The database lacks entries that were acknowledged.
     #[error(
         "the database ends with entry {database}, but this host has {copy} entries: it is new, or lost acknowledged entries, for example in a failover. `reconciled store import` adds what it lacks"

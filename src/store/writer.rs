@@ -9,10 +9,8 @@
 
 use std::sync::{Arc, Weak};
 
-use tokio::sync::oneshot;
-
 use super::engine::{Engine, News};
-use super::group::{Acknowledge, Answer, Group, Operation};
+use super::group::{Answer, Group, Operation, Work};
 use super::index::keys;
 use super::index::pulse::{self, Pulse};
 use super::index::value::Stored;
@@ -25,7 +23,7 @@ use super::types::{Commit, Committed, StoreError};
 
 /// A group after the attempt to write it.
 struct Finished {
-    acknowledgements: Vec<Acknowledge>,
+    operations: Vec<Box<dyn Operation>>,
     outcome: Result<(), StoreError>,
     goes_on: bool,
 }
@@ -34,7 +32,7 @@ impl Engine {
     /// Runs an operation in a group, and returns when the group is durable.
     pub(super) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let answer = self.submit(work)?;
         self.wait(answer).await
@@ -43,7 +41,7 @@ impl Engine {
     /// Like [`Engine::write`], but if nobody else is writing, the group is built and synced on this thread.
     pub(super) async fn write_here<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, leadership) = self.enqueue(work)?;
         if let Some(leadership) = leadership {
@@ -65,7 +63,7 @@ impl Engine {
     /// Queues an operation; its result arrives through the channel once the group is durable.
     pub(super) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Answer<T>, StoreError> {
         let (answer, leadership) = self.enqueue(work)?;
         if let Some(leadership) = leadership {
@@ -77,27 +75,18 @@ impl Engine {
     /// Queues an operation. If nobody is serving the queue, the caller gets the leadership and must serve it.
     fn enqueue<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<(Answer<T>, Option<Leadership>), StoreError> {
         if let Some(error) = self.trouble() {
             return Err(error.clone());
         }
-        let (sender, receiver) = oneshot::channel();
-        let operation: Operation = Box::new(move |group| {
-            let result = work(group);
-            let fatal = result.as_ref().err().filter(|error| error.is_fatal()).cloned();
-            let acknowledge: Acknowledge = Box::new(move |outcome| {
-                // The caller may have gone; the work is done anyway.
-                let _ = sender.send(outcome.and(result));
-            });
-            (acknowledge, fatal)
-        });
+        let (work, answer) = Work::new(work);
         let mut waiting = locked(&self.waiting);
-        waiting.operations.push_back(operation);
+        waiting.operations.push_back(Box::new(work));
         let is_led = std::mem::replace(&mut waiting.has_leader, true);
         drop(waiting);
         let leadership = (!is_led).then(|| Leadership { engine: Arc::downgrade(self), is_over: false });
-        Ok((receiver, leadership))
+        Ok((answer, leadership))
     }
 
     /// Waits for the answer to [`Engine::submit`].
@@ -109,15 +98,15 @@ impl Engine {
     }
 
     /// Takes the next operation.
-    fn next_operation(&self) -> Option<Operation> {
+    fn next_operation(&self) -> Option<Box<dyn Operation>> {
         locked(&self.waiting).operations.pop_front()
     }
 
     /// Builds and writes one group. Whether the leader continues is decided before anybody gets the outcome, so a
     /// caller that drops the store after its last answer finds it free.
     fn run_group(self: &Arc<Self>) -> Finished {
-        let mut acknowledgements = Vec::new();
-        let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
+        let mut operations = Vec::new();
+        let outcome = self.build_and_write(&mut locked(&self.journal), &mut operations);
         let outcome = outcome.map_err(|error| match error {
             StoreError::Closed => error,
             other => self.fail(other),
@@ -126,7 +115,7 @@ impl Engine {
             Ok(()) => self.has_more(),
             Err(_) => self.drop_waiting(),
         };
-        Finished { acknowledgements, outcome, goes_on }
+        Finished { operations, outcome, goes_on }
     }
 
     /// Whether operations are waiting. If not, the leader has resigned.
@@ -149,23 +138,32 @@ impl Engine {
     fn build_and_write(
         self: &Arc<Self>,
         journal: &mut Journal,
-        acknowledgements: &mut Vec<Acknowledge>,
+        operations: &mut Vec<Box<dyn Operation>>,
     ) -> Result<(), StoreError> {
-        let (payloads, effects) = {
-            let shared = self.shared_index();
-            let view = View::over(shared.as_ref().ok_or(StoreError::Closed)?, &self.polls);
-            let mut group = Group::new(view, journal.end().sequence + 1);
-            while group.has_room(acknowledgements.len()) {
-                let Some(operation) = self.next_operation() else { break };
-                let (acknowledge, fatal) = operation(&mut group);
-                acknowledgements.push(acknowledge);
-                if let Some(error) = fatal {
+        loop {
+            let (payloads, effects) = {
+                let shared = self.shared_index();
+                let view = View::over(shared.as_ref().ok_or(StoreError::Closed)?, &self.polls);
+                let is_shared = self.shared.get().is_some();
+                let mut group = Group::new(view, journal.end().sequence + 1, is_shared);
+                if let Some(error) = operations.iter_mut().find_map(|operation| operation.run(&mut group)) {
                     return Err(error);
                 }
+                while group.has_room(operations.len()) {
+                    let Some(mut operation) = self.next_operation() else { break };
+                    let fatal = operation.run(&mut group);
+                    operations.push(operation);
+                    if let Some(error) = fatal {
+                        return Err(error);
+                    }
+                }
+                (group.payloads, group.view.effects)
+            };
+            if self.take_effect(journal, News::Own(payloads), effects)? {
+                break;
             }
-            (group.payloads, group.view.effects)
-        };
-        self.take_effect(journal, News::Own(payloads), effects)?;
+            self.catch_up_in(journal)?;
+        }
         self.write_pulses_if_worth_it(None);
         Ok(())
     }
@@ -241,8 +239,8 @@ impl Leadership {
         let finished = engine.run_group();
         drop(engine);
         self.is_over = !finished.goes_on;
-        for acknowledge in finished.acknowledgements {
-            acknowledge(finished.outcome.clone());
+        for operation in finished.operations {
+            operation.acknowledge(finished.outcome.clone());
         }
     }
 }

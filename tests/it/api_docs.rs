@@ -45,6 +45,10 @@ async fn the_examples_for_curl_work() {
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", &file]).current_dir(host.folder.path());
     let said = output(command).await;
+    assert!(
+        said.lines().any(|line| line == "1"),
+        "the answers to a file that is streamed are counted: {said}"
+    );
     for part in [
         "\"outcome\":\"new\"",
         "P02-1234567-1234567-R123457",

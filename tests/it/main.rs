@@ -28,6 +28,7 @@ mod clocks;
 mod dashboard;
 mod demo;
 mod docs;
+mod enrol_lines;
 mod events;
 mod events_receivers;
 mod feeds;

@@ -1,4 +1,4 @@
-//! Several hosts that share a store, as real processes on a real PostgreSQL: one works, the others stand by.
+//! Several hosts that share a store, as real processes on a real PostgreSQL: each works on accounts of its own.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -40,6 +40,10 @@ impl Drop for Member {
 impl Fleet {
     /// None where PostgreSQL is not installed.
     async fn new() -> Option<Fleet> {
+        Fleet::of(host_with_back_office).await
+    }
+
+    async fn of(host: impl AsyncFnOnce() -> Arc<Host>) -> Option<Fleet> {
         const TEST: &str = "several hosts on PostgreSQL";
         let server = match Server::new() {
             Ok(server) => server,
@@ -50,11 +54,11 @@ impl Fleet {
         };
         tools::not_skipped(TEST);
         server.create("fleet");
-        let host = host_with_back_office().await;
+        let host = host().await;
         let url = host.path("store-url");
         amazon_pay_simulator::credentials::write_secret(&url, &server.url("fleet")).unwrap();
         let text = fs::read_to_string(host.path("config.toml")).unwrap();
-        for name in ["a", "b"] {
+        for name in ["a", "b", "c"] {
             let own = text
                 .replace(
                     &format!("folder = \"{}\"", host.word("store")),
@@ -94,10 +98,35 @@ impl Fleet {
         Member { name, host: Arc::clone(&self.host), child: launch(&self.host, name), told }
     }
 
-    /// How many facts there are under each fence.
-    fn facts(&self) -> String {
-        let sql = "SELECT fence, count(*) FROM reconciled_fact GROUP BY fence ORDER BY fence";
-        self.server.sql("fleet", sql)
+    /// The name of the host that works on an account ("*": that does what one host does for all), and its session.
+    fn owner(&self, account: &str) -> Option<(String, i64)> {
+        let sql = format!(
+            "SELECT host.name, host.session FROM reconciled_account AS account \
+             JOIN reconciled_host AS host ON host.session = account.session WHERE account.name = '{account}'"
+        );
+        let row = self.server.sql("fleet", &sql);
+        let (name, session) = row.split_once('|')?;
+        Some((name.to_owned(), session.parse().unwrap()))
+    }
+
+    /// How many facts a session has written.
+    fn written(&self, session: i64) -> u64 {
+        let sql = format!("SELECT count(*) FROM reconciled_fact WHERE fence = {session}");
+        self.server.sql("fleet", &sql).parse().unwrap()
+    }
+
+    /// Waits until one of these members has everything of this list, and returns its place and session.
+    async fn until_one_has(&self, members: &[&Member], accounts: &[&str]) -> (usize, i64) {
+        members[0]
+            .until(&format!("one host has {accounts:?}"), async || {
+                let owners: Option<BTreeSet<_>> =
+                    accounts.iter().map(|account| self.owner(account)).collect();
+                let owners = owners.filter(|owners| owners.len() == 1)?;
+                let (name, session) = owners.first()?;
+                let place = members.iter().position(|member| member.host_name() == *name)?;
+                Some((place, *session))
+            })
+            .await
     }
 
     async fn enrol(&self, client: &Client, planted: &Planted) {
@@ -138,6 +167,12 @@ fn launch(host: &Host, name: &str) -> Child {
 impl Member {
     fn log(&self) -> String {
         fs::read_to_string(self.host.path(&format!("{}.log", self.name))).unwrap_or_default()
+    }
+
+    /// Its name in the fleet.
+    fn host_name(&self) -> String {
+        let copy = self.host.path(&format!("store-{}", self.name)).join("copy");
+        fs::read_to_string(copy).unwrap_or_default().trim().to_owned()
     }
 
     fn signal(&self, name: &str) {
@@ -187,55 +222,55 @@ fn ids(planted: &[Planted]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_owner_is_replaced_and_writes_nothing_when_it_thaws() {
+async fn a_frozen_host_is_replaced_and_writes_nothing_when_it_thaws() {
     let Some(fleet) = Fleet::new().await else { return };
-    let mut a = fleet.start("a");
-    let client = a.works().await;
-    let b = fleet.start("b");
-    b.says("is active, fence 1, 0 facts behind").await;
-    assert!(b.told.lock().unwrap().iter().any(|line| line == "WATCHDOG=1"), "the standby is alive");
+    let mut members = [fleet.start("a"), fleet.start("b")];
+    let clients = [members[0].works().await, members[1].works().await];
+    let (owner, session) = fleet.until_one_has(&[&members[0], &members[1]], &["shop"]).await;
+    let other = 1 - owner;
     let early: Vec<Planted> = (0..10).map(|_| fleet.decline(100)).collect();
-    for one in &early {
-        fleet.enrol(&client, one).await;
+    for (number, one) in early.iter().enumerate() {
+        // Whichever host takes the enrolment, the one that has the account polls it.
+        fleet.enrol(&clients[number % 2], one).await;
     }
     all_declines_told(&fleet.host, &ids(&early)).await;
+    assert_eq!(fleet.owner("shop").unwrap().1, session, "nothing moves without a reason");
     // They are declined while the owner is frozen.
     let late: Vec<Planted> = (0..10).map(|_| fleet.decline(4_000)).collect();
     for one in &late {
-        fleet.enrol(&client, one).await;
+        fleet.enrol(&clients[owner], one).await;
     }
-    a.signal("STOP");
+    members[owner].signal("STOP");
     let frozen = fleet.host.clock.monotonic();
-    let client = b.works().await;
+    fleet.until_one_has(&[&members[other]], &["shop", "old-shop", "*"]).await;
     let waited = fleet.host.clock.monotonic().saturating_sub(frozen);
-    println!("the standby worked {} ms after the owner froze; lease {LEASE}", waited.as_millis());
+    println!("the other host had everything {} ms after the owner froze; lease {LEASE}", waited.as_millis());
     all_declines_told(&fleet.host, &ids(&late)).await;
-    let facts = fleet.facts();
-    let of_first = facts.lines().next().unwrap().to_owned();
-    assert!(of_first.starts_with("1|"), "{facts}");
+    let written = fleet.written(session);
 
-    a.signal("CONT");
-    let status = a.ended().await;
-    assert_eq!(status.code(), Some(74), "{}", a.log());
-    assert!(a.log().contains("lease on the store"), "{}", a.log());
-    a.restart();
-    a.says("is active, fence 2, 0 facts behind").await;
-    assert!(fleet.facts().starts_with(&format!("{of_first}\n2|")), "the old owner wrote: {}", fleet.facts());
+    members[owner].signal("CONT");
+    let status = members[owner].ended().await;
+    assert_eq!(status.code(), Some(74), "{}", members[owner].log());
+    assert!(members[owner].log().contains("session of this host"), "{}", members[owner].log());
+    members[owner].restart();
+    let client = members[owner].works().await;
+    assert_eq!(fleet.written(session), written, "the old session wrote");
     for one in early.iter().chain(&late) {
         assert_eq!(fleet.host.declines_told(one.id()), 1, "{}", one.id());
     }
     let report = client.ask(StoreCheck {}).await.unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
 
-    // A clean stop hands the store over at once.
-    let mut b = b;
-    b.signal("TERM");
-    assert_eq!(b.ended().await.code(), Some(0), "{}", b.log());
-    let client = a.works().await;
+    // A clean stop hands everything over at once.
+    members[other].signal("TERM");
+    assert_eq!(members[other].ended().await.code(), Some(0), "{}", members[other].log());
+    let stopped = fleet.host.clock.monotonic();
+    fleet.until_one_has(&[&members[owner]], &["shop", "old-shop", "*"]).await;
+    let waited = fleet.host.clock.monotonic().saturating_sub(stopped);
+    println!("after a clean stop, the other host had everything {} ms later", waited.as_millis());
     let more = fleet.decline(100);
     fleet.enrol(&client, &more).await;
     all_declines_told(&fleet.host, &ids(&[more])).await;
-    assert_eq!(fleet.facts().lines().count(), 3, "{}", fleet.facts());
     let report = client.ask(StoreCheck {}).await.unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
 }
@@ -244,39 +279,108 @@ async fn a_frozen_owner_is_replaced_and_writes_nothing_when_it_thaws() {
 async fn killed_owners_are_replaced_and_nothing_acknowledged_is_lost() {
     let Some(fleet) = Fleet::new().await else { return };
     let mut members = [fleet.start("a"), fleet.start("b")];
+    for member in &members {
+        drop(member.works().await);
+    }
     let mut planted = Vec::new();
-    let mut working = 0;
-    members[0]
-        .until("a host works", async || {
-            let found = [0, 1].into_iter().find(|member| {
-                let socket = fleet.host.path(&format!("{}.sock", members[*member].name));
-                std::os::unix::net::UnixStream::connect(socket).is_ok()
-            });
-            found.map(|member| working = member)
-        })
-        .await;
     for kill in 1..=4 {
-        let client = members[working].works().await;
+        let (owner, _) = fleet.until_one_has(&[&members[0], &members[1]], &["shop"]).await;
+        let client = members[owner].works().await;
         for number in 0..8 {
             let one = fleet.decline(50 * number);
             fleet.enrol(&client, &one).await;
             planted.push(one);
         }
-        members[working].child.kill().unwrap();
-        members[working].child.wait().unwrap();
+        members[owner].child.kill().unwrap();
+        members[owner].child.wait().unwrap();
         let killed = fleet.host.clock.monotonic();
-        let other = 1 - working;
-        drop(members[other].works().await);
+        fleet.until_one_has(&[&members[1 - owner]], &["shop", "*"]).await;
         let waited = fleet.host.clock.monotonic().saturating_sub(killed);
-        println!("kill {kill}: the other host worked after {} ms; lease {LEASE}", waited.as_millis());
-        members[working].restart();
-        members[working].says("is active, fence").await;
-        working = other;
+        println!("kill {kill}: the other host had everything after {} ms; lease {LEASE}", waited.as_millis());
+        members[owner].restart();
+        drop(members[owner].works().await);
     }
     all_declines_told(&fleet.host, &ids(&planted)).await;
-    let client = members[working].works().await;
+    for member in &members {
+        let report = member.works().await.ask(StoreCheck {}).await.unwrap();
+        assert!(report.is_clean() && report.records >= 32, "{report:?}");
+    }
+}
+
+/// Four shops whose provider allows two requests a second each.
+fn tight(accounts: &[&str]) -> String {
+    let mut text = "seed = 12\n".to_owned();
+    for (number, name) in accounts.iter().enumerate() {
+        text += &*format!(
+            "[[account]]\nname = \"{name}\"\napi = \"amazon-pay-v2\"\nmerchant_id = \"A{number}SHOP\"\nregion = \"eu\"\n\
+             environment = \"live\"\npublic_key_id = \"LIVE-ASHOPKEY{number}\"\n\
+             quota = [{{ operation = \"*\", capacity = 6, refill = 2, per_s = 1 }}]\n"
+        );
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hosts_share_accounts_and_never_exceed_a_quota() {
+    const SHOPS: [&str; 4] = ["shop", "shop-2", "shop-3", "shop-4"];
+    let host = async || {
+        let host = Host::with_scenario(&tight(&SHOPS)).await;
+        host.rewrite_config(|text| {
+            let (before, alerts) = text.split_once("[[alert]]").unwrap();
+            let (_, office) = alerts.split_once("[[alert]]").unwrap();
+            format!("{before}[[alert]]{office}").replace(
+                "quota = { burst = 400, per_second = 400.0 }",
+                "quota = { burst = 6, per_second = 2.0 }",
+            )
+        });
+        Arc::new(host)
+    };
+    let Some(fleet) = Fleet::of(host).await else { return };
+    let mut members = [fleet.start("a"), fleet.start("b"), fleet.start("c")];
+    let mut clients = Vec::new();
+    for member in &members {
+        clients.push(member.works().await);
+    }
+    let counts = || {
+        let sql = "SELECT count(account.name) FROM reconciled_host AS host LEFT JOIN reconciled_account AS account \
+                   ON account.session = host.session AND account.name <> '*' GROUP BY host.session ORDER BY 1";
+        fleet.server.sql("fleet", sql).replace('\n', " ")
+    };
+    members[0].until("the accounts are shared out", async || (counts() == "1 1 2").then_some(())).await;
+    let mut declines = Vec::new();
+    for number in 0u64..48 {
+        let shop = SHOPS[usize::try_from(number % 4).unwrap()];
+        // Most stay pending and keep the quota busy.
+        let after_ms = if number < 12 { 100 * number } else { 3_600_000 };
+        let one = fleet.host.plant(shop, "authorization", "Declined", Some("HardDeclined"), after_ms);
+        fleet.enrol(&clients[usize::try_from(number % 3).unwrap()], &one).await;
+        if number < 12 {
+            declines.push(one);
+        }
+    }
+    // One leaves cleanly and comes back; one is killed and comes back.
+    members[2].signal("TERM");
+    assert_eq!(members[2].ended().await.code(), Some(0), "{}", members[2].log());
+    members[0].until("two hosts share them", async || (counts() == "2 2").then_some(())).await;
+    members[2].restart();
+    members[1].child.kill().unwrap();
+    members[1].child.wait().unwrap();
+    members[0].until("the killed host is noticed", async || (counts() == "2 2").then_some(())).await;
+    members[1].restart();
+    members[0].until("three hosts share them again", async || (counts() == "1 1 2").then_some(())).await;
+    all_declines_told(&fleet.host, &ids(&declines)).await;
+    for one in &declines {
+        assert_eq!(fleet.host.declines_told(one.id()), 1, "{}", one.id());
+    }
+    let total = fleet.host.simulator.counts().total();
+    println!("{} requests of three hosts, {} over a quota", total.requests, total.throttled);
+    assert_eq!(total.throttled, 0, "{total:?}");
+    let client = members[1].works().await;
     let report = client.ask(StoreCheck {}).await.unwrap();
-    assert!(report.is_clean() && report.records >= 32, "{report:?}");
+    assert!(report.is_clean() && report.records == 48, "{report:?}");
+    let (code, text) = fleet.run("a", &["status"]).await;
+    assert!(text.contains("(this host)") && text.matches("accounts").count() >= 1, "{code} {text}");
+    println!("{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,7 +396,7 @@ async fn without_its_database_a_host_stops_and_goes_on_when_it_is_back() {
     let waited = fleet.host.clock.monotonic().saturating_sub(frozen);
     println!("the host stopped {} ms after its database froze; lease {LEASE}", waited.as_millis());
     a.restart();
-    a.says("standby: the database does not answer").await;
+    a.says("waiting: the database does not answer").await;
     assert!(a.told.lock().unwrap().iter().any(|line| line == "WATCHDOG=1"), "it is alive");
     fleet.server.thaw();
     drop(a.works().await);
@@ -301,7 +405,7 @@ async fn without_its_database_a_host_stops_and_goes_on_when_it_is_back() {
     fleet.server.stop();
     assert_eq!(a.ended().await.code(), Some(74), "{}", a.log());
     a.restart();
-    a.says("standby: the database does not answer").await;
+    a.says("waiting: the database does not answer").await;
     fleet.server.start();
     let client = a.works().await;
     let report = client.ask(StoreCheck {}).await.unwrap();
@@ -328,7 +432,11 @@ async fn commands_work_on_the_shared_store_while_no_daemon_does() {
     let mut b = fleet.start("b");
     drop(b.works().await);
     let (code, text) = fleet.run("a", &["list"]).await;
-    assert!(code == 69 && text.contains("the store is in use by"), "{code} {text}");
+    assert!(code == 0 && text.contains(one.id()), "{code} {text}");
+    fleet.until_one_has(&[&b], &["shop"]).await;
+    let call = ["call", "shop", "GetCharge", &format!("chargeId={}", one.id())];
+    let (code, text) = fleet.run("a", &call).await;
+    assert!(code != 0 && text.contains("works on account shop"), "{code} {text}");
     b.signal("TERM");
     assert_eq!(b.ended().await.code(), Some(0), "{}", b.log());
     assert!(!b.log().contains("hush"), "the password is nowhere");

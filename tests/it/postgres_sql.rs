@@ -16,14 +16,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("serial", "numbers come from the journal"),
     ("bigserial", "numbers come from the journal"),
     ("set local", "session state"),
-    ("set session", "session state"),
     ("set search_path", "session state"),
     ("set statement_timeout", "session state"),
     ("temporary", "session state"),
     ("temp", "session state"),
     ("prepare", "session state"),
     ("declare", "session state"),
-    ("skip locked", "not needed: one host writes"),
+    ("skip locked", "not needed: what is wanted is named"),
 ];
 
 /// In small letters, without comments, one space between words.
@@ -41,7 +40,7 @@ fn problems(text: &str) -> Vec<String> {
         words.contains(&if begins { format!(" {refused}") } else { format!(" {refused} ") })
     });
     let mut found: Vec<String> = refused.map(|(word, why)| format!("{word}: {why}")).collect();
-    if words.starts_with(" set ") {
+    if text.split(';').any(|statement| self::words(statement).starts_with(" set ")) {
         found.push("set: session state".to_owned());
     }
     if words.contains(" for update ") && words.contains(" limit ") {

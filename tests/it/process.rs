@@ -188,7 +188,8 @@ impl Host {
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let reference = format!("ORDER-{number:06}");
-        let currency = if account == "shop" { "EUR" } else { "USD" };
+        let is_v2 = account.starts_with("shop");
+        let currency = if is_v2 { "EUR" } else { "USD" };
         let step = Step {
             after: Duration::from_millis(after_ms),
             state: state.to_owned(),
@@ -204,7 +205,7 @@ impl Host {
         };
         let id = self.simulator.plant(account, &plan).unwrap();
         let kind = match (account, kind) {
-            ("shop", "authorization" | "capture") => "charge",
+            (_, "authorization" | "capture") if is_v2 => "charge",
             (_, kind) => kind,
         };
         let object = format!("{account}/{kind}/{id}").parse().unwrap();

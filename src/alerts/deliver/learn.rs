@@ -23,6 +23,24 @@ pub(super) struct Learnt {
 }
 
 impl Deliverer {
+    /// Like [`Deliverer::learn`], on a host that does not deliver alerts: only the very first call does anything.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn learn_if_first(&self) -> Result<(), StoreError> {
+        if self.store.recall(STORED_AT).await?.is_some() { Ok(()) } else { self.learn().await }
+    }
+
+    /// Another host may have learnt since: reads again what is stored, and goes on from there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn learn_again(&self) -> Result<(), StoreError> {
+        *self.learnt.lock().await = Learnt::default();
+        *self.conditions.lock().await = None;
+        self.learn().await
+    }
+
     /// Applies the beginnings and ends of conditions among the alerts that are new, in the order in which they were
     /// raised. Nothing else changes conditions. To be called before the first alert is raised, and whenever alerts are
     /// about to be delivered.

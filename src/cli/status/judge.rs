@@ -183,6 +183,7 @@ fn of_account(account: &AccountHealth, status: &Status) -> Option<Finding> {
             let remedy = "check the network, the proxy and the provider's status page; nothing is concluded about money";
             Some(Finding::new(Level::Critical, what, remedy))
         }
+        AccountState::Elsewhere => None,
         AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => account
             .service
             .as_ref()

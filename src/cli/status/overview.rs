@@ -93,7 +93,17 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     let store = &status.store;
     let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) & 1023) * 10 / 1024);
     let sizes = format!("journal {}, index {}", mib(store.journal_bytes), mib(store.index_bytes));
-    screen.pair_wrapped("store", &sizes)
+    screen.pair_wrapped("store", &sizes)?;
+    for host in &status.hosts {
+        let this = if host.is_this { " (this host)" } else { "" };
+        let work = if host.is_keeper { ", alerts, events and reports" } else { "" };
+        let other = if host.is_configured_otherwise { "; its configuration has other accounts" } else { "" };
+        let accounts = count(host.accounts, "account");
+        let since = moment(host.since, now);
+        screen
+            .pair_wrapped("host", &format!("{}{this}: {accounts}{work}, since {since}{other}", host.name))?;
+    }
+    Ok(())
 }
 
 fn clock_words(clock: &ClockHealth, now: jiff::Timestamp) -> String {
@@ -191,6 +201,7 @@ fn account_state(state: &AccountState) -> (&'static str, Tone) {
     match state {
         AccountState::Ok => ("ok", Tone::Plain),
         AccountState::Unknown => ("-", Tone::Plain),
+        AccountState::Elsewhere => ("other host", Tone::Plain),
         AccountState::Held { .. } => ("held", Tone::Warning),
         AccountState::Refused { .. } => ("refused", Tone::Bad),
         AccountState::NoSuccess { .. } => ("no success", Tone::Bad),

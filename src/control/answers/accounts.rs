@@ -6,14 +6,12 @@
 use jiff::Timestamp;
 
 use crate::apis::pace::Level;
-use crate::batches::tails;
 use crate::control::plan::Rate;
 use crate::control::service::{Rooms, Service};
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::Policy;
-use crate::payments::tail::Tail;
 use crate::time::later;
 
 impl Rooms {
@@ -85,16 +83,6 @@ impl Service {
         let level = self.pace.level(account, operation);
         let held_until = level.and_then(|level| held_until(&level, self.clock.now()));
         Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per, held_until })
-    }
-
-    /// How the moving objects of a kind are polled by batch, if they are.
-    pub(super) fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
-        let rooms = self.rooms();
-        let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
-        let rule = tails(sender).into_iter().find(|rule| rule.kind == *kind)?;
-        let quota = self.pace.quota(account, rule.operation)?;
-        let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
-        Some(Tail::plan(moving, rule.interval, quota.per, most))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::control::messages::{
     BatchSubmission, BatchSubmitted,
 };
 use crate::control::problem::{Cause, Problem};
-use crate::control::service::{Answer, Service};
+use crate::control::service::{Answer, Service, storage};
 use crate::payments::object::AccountName;
 
 impl Service {
@@ -35,6 +35,11 @@ impl Service {
             label: submission.label,
             is_dry_run: submission.dry_run,
         };
+        if !self.is_daemon() && self.store.fleet().is_some() {
+            self.process.restore_budgets().await.map_err(storage)?;
+        }
+        // Its files stay on this host.
+        let _at_work = self.at_work_on(&account.name).await?;
         let done = self.batches.submit(account, asked).await.map_err(problem)?;
         let files = done.files.into_iter();
         Ok(BatchSubmitted {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apis::Account;
+use crate::apis::pace::AtWork;
 use crate::calls::{Attempt, CallError, Ended, Outcome, Wanted};
 use crate::control::messages::{
     CallAttempt, CallList, CallOperation, CallOperations, CallOutcome, CallParameter, CallRan, CallResolve,
@@ -30,7 +31,12 @@ impl Service {
         if is_in_place_of_daemon {
             self.process.restore_budgets().await.map_err(|error| problem(error.into()))?;
         }
-        let running = tokio::spawn(async move { calls.run(&account, &asked).await });
+        let at_work = self.at_work_on(&name).await?;
+        let running = tokio::spawn(async move {
+            let ended = calls.run(&account, &asked).await;
+            drop(at_work);
+            ended
+        });
         let ended = running.await.map_err(|_| {
             Problem::new(
                 Cause::Internal,
@@ -46,6 +52,27 @@ impl Service {
             self.reconcile.answered_elsewhere(&name);
         }
         Ok(ran(name, operation, ended))
+    }
+
+    /// Refuses if another host works on the account: that host alone knows what is left of the quota.
+    pub(super) async fn at_work_on(&self, account: &AccountName) -> Answer<AtWork> {
+        if let Some(at_work) = self.pace.work_on(account) {
+            return Ok(at_work);
+        }
+        let owner = match self.store.fleet() {
+            Some(fleet) => fleet.owner(account.as_str()).await.ok().flatten(),
+            None => None,
+        };
+        let (detail, remedy) = match owner.filter(|_| !self.pace.holds(account)) {
+            Some(owner) => {
+                (format!("{owner} works on account {account}"), "send the request to that host".to_owned())
+            }
+            None => (
+                format!("no host works on account {account} at the moment"),
+                "try again in a minute".to_owned(),
+            ),
+        };
+        Err(Problem::new(Cause::Conflict, detail, remedy))
     }
 
     /// Whether a call only reads: its account and its operation are known, and the operation changes nothing.

@@ -12,9 +12,16 @@ use crate::store::Enrolled;
 
 impl Service {
     /// Like [`Service::enrol`], but also reports the lines that could not be read, as bad and in their place.
-    pub(in crate::control) async fn enrol_lines(&self, enrol: Enrol) -> Answer<Vec<EnrolResult>> {
-        let mut results = self.enrol(enrol.lines).await?;
-        for (place, result) in enrol.unreadable {
+    pub(in crate::control) async fn enrol_lines(&self, lines: Vec<EnrolLine>) -> Answer<Vec<EnrolResult>> {
+        let (mut requests, mut unreadable) = (Vec::with_capacity(lines.len()), Vec::new());
+        for (place, line) in lines.into_iter().enumerate() {
+            match line {
+                Ok(request) => requests.push(request),
+                Err(result) => unreadable.push((place, result)),
+            }
+        }
+        let mut results = self.enrol(requests).await?;
+        for (place, result) in unreadable {
             results.insert(place, result);
         }
         Ok(results)

@@ -32,8 +32,10 @@ struct Figures {
     samples: Vec<Sample>,
     /// The accounts that are named, unless all are.
     named: Option<HashSet<String>>,
-    /// Gauges and counters that several accounts share.
-    sums: BTreeMap<(&'static str, Vec<String>), (&'static Metric, f64)>,
+    /// Gauges and counters that several accounts share, by metric and labels. Thousands of accounts share one, so its key
+    /// is built in place (`key`).
+    sums: BTreeMap<String, Sample>,
+    key: String,
 }
 
 impl Service {
@@ -190,7 +192,7 @@ fn store_figures(figures: &mut Figures, stats: &Stats) {
 
 impl Figures {
     fn new(named: Option<HashSet<String>>) -> Figures {
-        Figures { samples: Vec::new(), named, sums: BTreeMap::new() }
+        Figures { samples: Vec::new(), named, sums: BTreeMap::new(), key: String::new() }
     }
 
     fn add(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
@@ -200,9 +202,17 @@ impl Figures {
 
     /// Adds a figure to what is there already under these labels.
     fn join(&mut self, metric: &'static Metric, labels: &[&str], value: f64, join: fn(f64, f64) -> f64) {
-        let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        let known = self.sums.entry((metric.name, labels));
-        known.and_modify(|(_, known)| *known = join(*known, value)).or_insert((metric, value));
+        self.key.clear();
+        for part in std::iter::once(&metric.name).chain(labels) {
+            self.key.push_str(part);
+            self.key.push('\0');
+        }
+        if let Some(Sample { value: Value::Number(known), .. }) = self.sums.get_mut(&self.key) {
+            *known = join(*known, value);
+            return;
+        }
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        self.sums.insert(self.key.clone(), Sample { metric, labels, value: Value::Number(value) });
     }
 
     fn is_named(&self, account: &str) -> bool {
@@ -245,12 +255,7 @@ impl Figures {
     }
 
     fn finish(mut self) -> Vec<Sample> {
-        let sums = std::mem::take(&mut self.sums);
-        self.samples.extend(sums.into_iter().map(|((_, labels), (metric, sum))| Sample {
-            metric,
-            labels,
-            value: Value::Number(sum),
-        }));
+        self.samples.extend(self.sums.into_values());
         self.samples
     }
 }

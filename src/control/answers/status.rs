@@ -2,7 +2,8 @@
 //!
 //! Owns: what counts as a complaint. Must never know: how any room does its work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -10,12 +11,14 @@ use super::accounts::held_until;
 use super::dashboard::delay;
 use crate::apis::Account;
 use crate::apis::pace::Pace;
+use crate::batches::{BatchPollingRule, tails};
 use crate::control::explain::moment;
 use crate::control::messages::*;
 use crate::control::service::{Answer, PAGE_ROWS, ProcessFacts, Rooms, Service, storage};
 use crate::events::TARGETS;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
+use crate::payments::tail::Tail;
 use crate::reconcile::Tally;
 use crate::store::Owed;
 use crate::task::Board;
@@ -69,8 +72,26 @@ impl Service {
             silences: self.silences().active(now).await.map_err(storage)?.len(),
             events,
             store,
+            hosts: self.hosts(),
             health,
         })
+    }
+
+    /// The hosts that share the store, as seen a moment ago.
+    fn hosts(&self) -> Vec<FleetHost> {
+        let Some(fleet) = self.store.fleet() else { return Vec::new() };
+        let seen = fleet.seen();
+        let this = seen.hosts.iter().find(|host| host.session == fleet.session());
+        let own = this.map(|host| host.accounts.clone());
+        let hosts = seen.hosts.into_iter().map(|host| FleetHost {
+            is_this: host.session == fleet.session(),
+            since: host.since,
+            accounts: host.has,
+            is_keeper: host.is_keeper,
+            is_configured_otherwise: own.as_ref().is_some_and(|own| *own != host.accounts),
+            name: host.name,
+        });
+        hosts.collect()
     }
 
     /// The number of messages that wait for a target, up to one page. What was not tried and is not due waits on purpose:
@@ -149,7 +170,8 @@ impl Service {
             .accounts
             .iter()
             .map(|account| {
-                let quotas = quotas(self, account, facts.is_daemon, now);
+                let is_known = facts.is_daemon && self.pace.holds(&account.name);
+                let quotas = quotas(self, account, is_known, now);
                 let (api, region) = rooms.api_names.get(&account.name).cloned().unwrap_or_default();
                 AccountHealth {
                     name: account.name.clone(),
@@ -157,7 +179,10 @@ impl Service {
                     region,
                     environment: account.environment().to_owned(),
                     service: provider_health(self, account, now),
-                    state: account_state(facts.is_daemon, tallies.get(&account.name), &quotas),
+                    state: match self.pace.holds(&account.name) {
+                        true => account_state(facts.is_daemon, tallies.get(&account.name), &quotas),
+                        false => AccountState::Elsewhere,
+                    },
                     delay: tallies
                         .get(&account.name)
                         .map(|tally| delay(tally.delays.values()))
@@ -207,15 +232,23 @@ impl Service {
 
     /// How kinds are polled by batch, given how many of their objects are moving now.
     pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
-        let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
+        let mut moving: HashMap<(&AccountName, &Kind), u64> = HashMap::new();
         for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
-            *moving.entry((count.account.clone(), count.kind.clone())).or_default() += count.number;
+            *moving.entry((&count.account, &count.kind)).or_default() += count.number;
         }
-        let row = |((account, kind), number): ((AccountName, Kind), u64)| {
-            let tail = self.tail(&account, &kind, number)?;
-            Some(TailRow { account, kind, tail })
+        let rooms = self.rooms();
+        let rules =
+            rooms.senders.iter().flat_map(|sender| tails(sender).into_iter().map(move |rule| (sender, rule)));
+        let row = |(sender, rule): (&Arc<Account>, BatchPollingRule)| {
+            let number = *moving.get(&(&sender.name, &rule.kind))?;
+            let quota = self.pace.quota(&sender.name, rule.operation)?;
+            let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
+            let tail = Tail::plan(number, rule.interval, quota.per, most);
+            Some(TailRow { account: sender.name.clone(), kind: rule.kind, tail })
         };
-        moving.into_iter().filter_map(row).collect()
+        let mut rows: Vec<TailRow> = rules.filter_map(row).collect();
+        rows.sort_by(|one, other| (&one.account, &one.kind).cmp(&(&other.account, &other.kind)));
+        rows
     }
 }
 

@@ -47,7 +47,7 @@ pub use crate::store::{
     AlertRow, BackupReport, CheckReport, Compacted, Count, DeliveryRow, DeliveryStatus, Stats,
 };
 
-/// The maximum number of lines in one enrolment batch, and of rows on one page.
+/// The maximum number of lines that are enrolled together, and of rows on one page.
 pub const BATCH_LINES_MAX: usize = 1_000;
 
 /// The result of reloading the configuration.

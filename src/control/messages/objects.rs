@@ -105,17 +105,11 @@ pub struct Forget(pub Selector);
 #[serde(transparent)]
 pub struct Accept(pub Selector);
 
-/// Objects to watch from now on, at most [`super::BATCH_LINES_MAX`].
+/// Objects to watch from now on: any number over HTTP, otherwise at most [`super::BATCH_LINES_MAX`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Enrol {
     /// One object per line.
     pub lines: Vec<EnrolmentRequest>,
-    /// Lines that could not be read, in order, each with its index among the results.
-    #[serde(skip)]
-    pub unreadable: Vec<(usize, EnrolResult)>,
-    /// A table (CSV) instead of lines, not read yet, and how to read it.
-    #[serde(skip)]
-    pub table: Option<(Vec<u8>, TableReading)>,
 }
 
 /// How a table (CSV) is read.
@@ -139,20 +133,14 @@ pub enum Decimal {
     Comma,
 }
 
-impl Enrol {
-    /// Adds a line that could not be read.
-    pub fn add_unreadable(&mut self, line: u64, reason: String) {
-        let place = self.lines.len() + self.unreadable.len();
-        let result = EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason: Some(reason) };
-        self.unreadable.push((place, result));
+impl From<Vec<EnrolmentRequest>> for Enrol {
+    fn from(lines: Vec<EnrolmentRequest>) -> Enrol {
+        Enrol { lines }
     }
 }
 
-impl From<Vec<EnrolmentRequest>> for Enrol {
-    fn from(lines: Vec<EnrolmentRequest>) -> Enrol {
-        Enrol { lines, ..Enrol::default() }
-    }
-}
+/// One line of an enrolment, or the result of a line that cannot be read.
+pub type EnrolLine = Result<EnrolmentRequest, EnrolResult>;
 
 /// An object to watch from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -188,6 +176,53 @@ pub struct EnrolResult {
     /// Why it was not accepted, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl EnrolResult {
+    /// The result of a line that cannot be read.
+    pub fn unreadable(line: u64, reason: String) -> EnrolResult {
+        EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason: Some(reason) }
+    }
+}
+
+/// How many lines of an enrolment had which outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EnrolTotals {
+    new: u64,
+    enriched: u64,
+    same: u64,
+    conflict: u64,
+    bad: u64,
+}
+
+impl EnrolTotals {
+    /// Counts a line.
+    pub fn count(&mut self, outcome: EnrolOutcome) {
+        match outcome {
+            EnrolOutcome::New => self.new += 1,
+            EnrolOutcome::Enriched => self.enriched += 1,
+            EnrolOutcome::Same => self.same += 1,
+            EnrolOutcome::Conflict => self.conflict += 1,
+            EnrolOutcome::Bad => self.bad += 1,
+        }
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> u64 {
+        self.new + self.enriched + self.same + self.refused()
+    }
+
+    /// The lines that were not accepted.
+    pub fn refused(&self) -> u64 {
+        self.conflict + self.bad
+    }
+}
+
+impl std::fmt::Display for EnrolTotals {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let EnrolTotals { new, enriched, same, conflict, bad } = self;
+        write!(formatter, "{new} new, {enriched} enriched, {same} same, {conflict} conflict, {bad} bad")
+    }
 }
 
 /// Which records to list. All given conditions must hold.

@@ -37,6 +37,9 @@ pub struct Status {
     pub events: Vec<EventsHealth>,
     /// The store.
     pub store: Stats,
+    /// The hosts that share the store; empty for a store of one host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<FleetHost>,
     /// Batches, by account.
     #[serde(default)]
     pub batches: Vec<BatchCounts>,
@@ -49,6 +52,23 @@ pub struct Status {
     /// Operations whose quota does not suffice to poll every moving object within its interval.
     #[serde(default)]
     pub backlogs: Vec<Backlog>,
+}
+
+/// A host that shares the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FleetHost {
+    /// Its name.
+    pub name: String,
+    /// Whether it gives this answer.
+    pub is_this: bool,
+    /// Since when it has worked without a break, by the database's clock.
+    pub since: Timestamp,
+    /// How many accounts it works on.
+    pub accounts: u64,
+    /// Whether it does what one host does for all: alerts, events, the nightly report.
+    pub is_keeper: bool,
+    /// Whether its configuration has other accounts than this host's.
+    pub is_configured_otherwise: bool,
 }
 
 /// The deliveries to one receiver of events.
@@ -263,6 +283,8 @@ pub enum AccountState {
     },
     /// Not known, because the daemon is not running.
     Unknown,
+    /// Another host works on it.
+    Elsewhere,
 }
 
 /// The quota of one operation.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{TestDaemon, named};
 use crate::control::messages::*;
 use crate::control::test_service::Fixture;
-use crate::control::verbs::{Incoming, Method, Outgoing, Role, TABLE, Verb};
+use crate::control::verbs::{Incoming, Method, Outgoing, Role, Run, TABLE, Verb};
 
 #[test]
 fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
@@ -30,7 +30,7 @@ fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
         include_str!("../verbs/events.rs"),
     ];
     let verbs: usize = written.iter().map(|text| text.matches("\nimpl Verb for ").count()).sum();
-    let answered = TABLE.iter().filter(|entry| entry.run.is_some()).count();
+    let answered = TABLE.iter().filter(|entry| !matches!(entry.run, Run::Events)).count();
     assert_eq!(answered, verbs, "a verb that is not in the table has no route");
     let writers: Vec<&str> = TABLE
         .iter()

@@ -2,46 +2,45 @@
 //!
 //! Owns: which line was unreadable and why. Must never know: which accounts there are, the outcome of a line.
 
+use std::io::BufRead;
+
 use serde::Serialize;
 
 use super::{CSV, Form, Incoming, JSON_LINES, OBJECT, Outgoing, Reply, Role, Spec, Verb, wire};
 use crate::control::audit::Subject;
-use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
+use crate::control::enrolment_request::{EnrolmentRequest, from_json, texts_of};
 use crate::control::fields::Field;
-use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult, Selector, TableReading};
+use crate::control::messages::{
+    Enrol, EnrolLine, EnrolOne, EnrolOutcome, EnrolResult, Selector, TableReading,
+};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
+use crate::delimited::{self, Form as TextForm, Text, too_long};
+
+/// Why an enrolment failed in part, for the audit log.
+pub(in crate::control) const BAD_LINES: &str = "bad lines";
 
 impl Verb for Enrol {
     type Answer = Vec<EnrolResult>;
     const SPEC: Spec = Spec::post("/v1/tracked:batch", Role::Enrol)
         .command("enrol", "Watch one object, or every object of a file.")
         .refuses(&[Cause::Unprocessable])
-        .repeated()
-        .body_bytes_max(4 * 1024 * 1024);
+        .repeated();
 
     fn subject(&self) -> Subject {
-        let first = self.lines.iter().take(3).map(named).collect();
-        let rows =
-            self.table.iter().map(|(table, _)| table.split(|byte| *byte == b'\n').count()).sum::<usize>();
-        let number = self.lines.len() + self.unreadable.len() + rows.saturating_sub(1);
-        Subject { objects: first, number: u64::try_from(number).unwrap_or(u64::MAX), how: String::new() }
+        subject(self.lines.iter(), self.lines.len())
     }
 
     fn failure(results: &Self::Answer) -> Option<&'static str> {
         let is_bad =
             |result: &EnrolResult| matches!(result.outcome, EnrolOutcome::Bad | EnrolOutcome::Conflict);
-        results.iter().any(is_bad).then_some("bad lines")
+        results.iter().any(is_bad).then_some(BAD_LINES)
     }
 
+    /// For files that the daemon finds and for commands without a daemon. What arrives over HTTP is enrolled line by line
+    /// (`control::enrol_lines`).
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        let enrol = match &self.table {
-            None => self,
-            Some((table, reading)) => (service.read_table)(table, *reading).map_err(|why| {
-                Problem::new(Cause::Unprocessable, why, "correct the table and send it again")
-            })?,
-        };
-        service.enrol_lines(enrol).await
+        service.enrol(self.lines).await
     }
 
     fn form() -> Form {
@@ -52,22 +51,8 @@ impl Verb for Enrol {
     }
 
     fn write(&self) -> Outgoing {
-        let body = write(&self.lines);
+        let body = written_lines(&self.lines);
         Outgoing { path: Self::SPEC.path.to_owned(), query: Vec::new(), media_type: JSON_LINES, body }
-    }
-
-    fn read(incoming: &Incoming) -> Answer<Enrol> {
-        match incoming.media_type.as_str() {
-            CSV => {
-                let reading = wire::pairs(Vec::new(), &incoming.query, "see POST /v1/tracked:batch")?;
-                Ok(Enrol { table: Some((incoming.body.clone(), reading)), ..Enrol::default() })
-            }
-            _ => Ok(read(&incoming.body)),
-        }
-    }
-
-    fn reply(answer: &Self::Answer) -> Reply {
-        Reply::new(200, JSON_LINES, write(answer))
     }
 
     fn understand(body: &[u8]) -> Result<Self::Answer, String> {
@@ -116,8 +101,17 @@ fn named(request: &EnrolmentRequest) -> String {
     selector.to_string()
 }
 
+/// What an enrolment of lines is about.
+pub(in crate::control) fn subject<'a>(
+    lines: impl Iterator<Item = &'a EnrolmentRequest>,
+    number: usize,
+) -> Subject {
+    let number = u64::try_from(number).unwrap_or(u64::MAX);
+    Subject { objects: lines.take(3).map(named).collect(), number, how: String::new() }
+}
+
 /// One JSON object per line.
-fn write(lines: &[impl Serialize]) -> Vec<u8> {
+pub(in crate::control) fn written_lines(lines: &[impl Serialize]) -> Vec<u8> {
     let mut body = Vec::new();
     for line in lines {
         serde_json::to_writer(&mut body, line).expect("messages have text keys only");
@@ -126,27 +120,32 @@ fn write(lines: &[impl Serialize]) -> Vec<u8> {
     body
 }
 
-/// The inverse, for lines of any origin. Lines that cannot be read are reported in their place.
-fn read(body: &[u8]) -> Enrol {
-    let mut enrol = Enrol::default();
-    for (line, text) in (1u64..).zip(body.split(|byte| *byte == b'\n')) {
-        let text = text.trim_ascii();
-        if text.is_empty() {
+/// Reads JSON Lines to their end and hands on each line, until `take` wants no more. The error says why they are no text.
+pub(in crate::control) fn read_json_lines(
+    source: &mut dyn BufRead,
+    take: &mut dyn FnMut(EnrolLine) -> bool,
+) -> Result<(), String> {
+    let text = delimited::open(source, Some(TextForm::JsonLines)).map_err(|bad| bad.to_string())?;
+    let Text::JsonLines(mut lines) = text else { return Ok(()) };
+    while let Some(line) = lines.next().map_err(|error| error.to_string())? {
+        if line.is_blank() {
             continue;
         }
-        match read_line(text, line) {
-            Ok(enrolment_request) => enrol.lines.push(enrolment_request),
-            Err(reason) => enrol.add_unreadable(line, reason),
+        let read =
+            if line.is_cut { Err(too_long()) } else { from_json(line.bytes.trim_ascii(), line.number) };
+        if !take(read.map_err(|reason| EnrolResult::unreadable(line.number, reason))) {
+            break;
         }
     }
-    enrol
+    Ok(())
 }
 
-fn read_line(text: &[u8], line: u64) -> Result<EnrolmentRequest, String> {
-    if text.len() > LINE_BYTES_MAX {
-        return Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"));
+/// How a body is read as a table; none: as JSON Lines.
+pub(in crate::control) fn table_reading(media_type: &str, query: &str) -> Answer<Option<TableReading>> {
+    match media_type {
+        CSV => wire::pairs(Vec::new(), query, "see POST /v1/tracked:batch").map(Some),
+        _ => Ok(None),
     }
-    from_json(text, line)
 }
 
 /// The object that the path names, with the details from the body.

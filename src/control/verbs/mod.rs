@@ -31,6 +31,7 @@ use super::service::{Answer, Service};
 use crate::access::Caller;
 
 pub use crate::access::Role;
+pub(super) use enrol::{BAD_LINES, read_json_lines, subject, table_reading, written_lines};
 pub use form::{Form, Part};
 pub(super) use form::{named, reference, written};
 pub use table::TABLE;
@@ -307,20 +308,35 @@ pub trait Verb: Serialize + DeserializeOwned + ToSchema + Send + 'static {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 
+/// How the requests of a verb are answered.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// Each with one answer.
+    Whole(fn(Service, Caller, Incoming) -> Answering),
+    /// With the stream of live events.
+    Events,
+    /// Line by line, while the body arrives.
+    Lines,
+}
+
 /// A verb without its types: a row of the table. The routes are built from these rows.
 #[derive(Clone, Copy)]
 pub struct Entry {
     /// [`Verb::SPEC`].
     pub spec: Spec,
-    /// Answers it; none: the answer is the stream of live events.
-    pub(super) run: Option<fn(Service, Caller, Incoming) -> Answering>,
+    /// Answers it.
+    pub(super) run: Run,
     /// [`Verb::form`].
     pub form: fn() -> Form,
 }
 
 impl Entry {
     const fn of<V: Verb>() -> Entry {
-        Entry { spec: V::SPEC, run: Some(run::<V>), form: V::form }
+        Entry { spec: V::SPEC, run: Run::Whole(run::<V>), form: V::form }
+    }
+
+    const fn lines<V: Verb>() -> Entry {
+        Entry { spec: V::SPEC, run: Run::Lines, form: V::form }
     }
 }
 

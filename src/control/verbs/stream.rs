@@ -2,7 +2,7 @@
 //!
 //! Owns: its path, its role, its help. Must never know: how it is carried out.
 
-use super::{Entry, Form, Role, Spec};
+use super::{Entry, Form, Role, Run, Spec};
 use crate::control::live::EVENT_STREAM;
 use crate::control::messages::{LiveEvent, StreamRequest};
 
@@ -12,7 +12,7 @@ pub(super) const STREAM: Entry = Entry {
         "",
         "Follow changes of objects as server-sent events, each with the number of its journal entry.",
     ),
-    run: None,
+    run: Run::Events,
     form,
 };
 

@@ -19,7 +19,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<Show>(),
     Entry::of::<Explain>(),
     Entry::of::<RhythmRequest>(),
-    Entry::of::<Enrol>(),
+    Entry::lines::<Enrol>(),
     Entry::of::<EnrolOne>(),
     Entry::of::<Forget>(),
     Entry::of::<Accept>(),

@@ -147,6 +147,10 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
         Fact::Enrolled { at, enrolments } => enrol(view, enrolments, *at, sequence),
         Fact::Committed { at, record, transition, enrol: found, alerts } => {
             let old = view.record(&record.object)?;
+            // If another host wrote it: whatever was read here before is stale.
+            let least = old.as_ref().map_or(0, |old| old.value.revision + 1);
+            let newer = (record.revision < least).then(|| Record { revision: least, ..(**record).clone() });
+            let record = newer.as_ref().unwrap_or(record);
             view.put_record(old.as_ref().map(|old| &old.value), record, sequence)?;
             if let Some(transition) = transition {
                 view.put_transition(transition, sequence);

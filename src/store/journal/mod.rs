@@ -25,8 +25,9 @@ use written::Written;
 
 /// Where entries are written before they are written to the files, which are then a copy of it.
 pub(crate) trait Original: std::fmt::Debug + Send + Sync {
-    /// Adds entries after `end`. When it returns, they are durable there. After an error it may have them.
-    fn append(&self, end: Position, entries: &[Entry]) -> io::Result<()>;
+    /// Adds entries after `end`. True: they are durable there. False: it has other entries after `end`, and nothing was
+    /// added. After an error it may have them.
+    fn append(&self, end: Position, entries: &[Entry]) -> io::Result<bool>;
 }
 
 /// A journal open for writing.
@@ -104,9 +105,10 @@ impl Journal {
         self.original = Some(original);
     }
 
-    /// Appends payloads as one group; when it returns, they survive a power cut. After an error nothing more can be
-    /// appended: the next opening finds out what reached the disk.
-    pub(crate) fn append(&mut self, payloads: Vec<Vec<u8>>) -> io::Result<Position> {
+    /// Appends payloads as one group; when it returns, they survive a power cut. None: the original has entries that are
+    /// not copied yet, and nothing was appended. After an error nothing more can be appended: the next opening finds out
+    /// what reached the disk.
+    pub(crate) fn append(&mut self, payloads: Vec<Vec<u8>>) -> io::Result<Option<Position>> {
         let (group, mut hash) = (self.end.sequence + 1, self.end.hash);
         let mut entries = Vec::with_capacity(payloads.len());
         for (sequence, payload) in (group..).zip(payloads) {
@@ -114,27 +116,30 @@ impl Journal {
             entries.push(Entry { sequence, group, hash, payload });
         }
         let original = self.original.clone();
-        self.write(&entries, |end| original.map_or(Ok(()), |original| original.append(end, &entries)))
+        self.write(&entries, |end| original.map_or(Ok(true), |original| original.append(end, &entries)))
     }
 
     /// Appends entries that an original has already, with the same promise as [`Journal::append`]. They must be linked
     /// to the end and to each other.
-    pub(crate) fn copy(&mut self, entries: &[Entry]) -> io::Result<Position> {
-        self.write(entries, |_| Ok(()))
+    pub(crate) fn copy(&mut self, entries: &[Entry]) -> io::Result<Option<Position>> {
+        self.write(entries, |_| Ok(true))
     }
 
-    /// Writes entries to the files once `before` has succeeded.
+    /// Writes entries to the files once `before` has said that they may be written.
     fn write(
         &mut self,
         entries: &[Entry],
-        before: impl FnOnce(Position) -> io::Result<()>,
-    ) -> io::Result<Position> {
-        let Some(last) = entries.last() else { return Ok(self.end) };
+        before: impl FnOnce(Position) -> io::Result<bool>,
+    ) -> io::Result<Option<Position>> {
+        let Some(last) = entries.last() else { return Ok(Some(self.end)) };
         if self.has_failed {
             return Err(io::Error::other("an earlier write failed"));
         }
         self.has_failed = true;
-        before(self.end)?;
+        if !before(self.end)? {
+            self.has_failed = false;
+            return Ok(None);
+        }
         if self.end.offset >= self.segment_bytes && self.end.offset > SEGMENT_HEADER_BYTES as u64 {
             self.next_segment()?;
         }
@@ -152,7 +157,7 @@ impl Journal {
         self.file.sync()?;
         (self.end, self.preallocated_end) = (end, preallocated_end);
         self.has_failed = false;
-        Ok(end)
+        Ok(Some(end))
     }
 
     fn next_segment(&mut self) -> io::Result<()> {

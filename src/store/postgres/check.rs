@@ -2,8 +2,9 @@
 //!
 //! Owns: finding problems. Must never know: how to repair them. It changes nothing.
 
+use super::PAGE;
 use super::database::Database;
-use super::follow::{PAGE, unlinked};
+use super::follow::unlinked;
 use super::lease::Link;
 use crate::store::engine::Engine;
 use crate::store::journal::entry::ChainHash;

@@ -1,7 +1,7 @@
-//! The database as a host uses it: take, renew and return the lease; append and read facts.
+//! The database as a host uses it: begin, renew and end its session; append and read facts; take and give up accounts.
 //!
-//! Owns: the order of these calls, the runtime on which they run, and that nothing is written without the lease.
-//! Must never know: what a fact says, files.
+//! Owns: the order of these calls, the runtime on which they run, and that nothing is written without a session.
+//! Must never know: what a fact says, files, who should have which account.
 //!
 //! Callers block. The calls and the renewals run on a thread of their own, so that neither a busy process nor paused
 //! time delays a renewal.
@@ -19,28 +19,38 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Config, Row};
 
-use super::Shared;
+use super::balance::{Host, Seen};
 use super::connection::{Connection, Parameter, Trouble};
-use super::lease::{Link, Outcome, Term, judge};
-use super::rows::{Found, entry, found, link, signed, unsigned};
+use super::lease::{Found, Link, Outcome, Term, judge};
+use super::rows::{entry, found, host, link, signed};
 use super::schema;
+use super::{PAGE, Shared};
 use crate::clock::SharedClock;
 use crate::store::journal::Original;
 use crate::store::journal::entry::{ChainHash, Entry};
 use crate::store::journal::segment::Position;
 use crate::store::mutex::locked;
 
-/// The name of the only lease that there is today.
+/// The name of the facts; there are no others in a database.
 const NAME: &str = "store";
 /// How long to wait after a failed call.
 const PAUSE: Duration = Duration::from_millis(200);
 
-const TAKE: &str = include_str!("sql/take.sql");
+const ENTER: &str = include_str!("sql/enter.sql");
 const RENEW: &str = include_str!("sql/renew.sql");
-const RETURN: &str = include_str!("sql/return.sql");
+const LEAVE: &str = include_str!("sql/leave.sql");
+const BURY: &str = include_str!("sql/bury.sql");
+const HOSTS: &str = include_str!("sql/hosts.sql");
+const DECLARE: &str = include_str!("sql/declare.sql");
+const FREE: &str = include_str!("sql/free.sql");
+const TAKE: &str = include_str!("sql/take.sql");
+const GIVE_UP: &str = include_str!("sql/give_up.sql");
+const OWN: &str = include_str!("sql/own.sql");
+const OWNER: &str = include_str!("sql/owner.sql");
 const LOOK: &str = include_str!("sql/look.sql");
 const READ: &str = include_str!("sql/read.sql");
 const APPEND: &str = include_str!("sql/append.sql");
+const WRITTEN: &str = include_str!("sql/written.sql");
 
 /// See the module.
 pub(crate) struct Database {
@@ -51,15 +61,19 @@ pub(crate) struct Database {
 
 struct Inner {
     config: Config,
-    owner: String,
+    host: String,
+    /// Which accounts this host is configured for, as a digest.
+    accounts: StdMutex<String>,
     term: Term,
     clock: SharedClock,
     connection: Mutex<Option<Connection>>,
-    /// Of the lease that this host has; 0: it has none.
-    fence: AtomicI64,
+    /// The number of this host's session; 0: it has none.
+    session: AtomicI64,
     /// Until when it is trusted, in microseconds of the monotonic clock.
     trusted_until: AtomicU64,
-    /// Why the last failed call failed, unless the lease was renewed since.
+    /// What was seen last.
+    seen: StdMutex<Seen>,
+    /// Why the last failed call failed, unless the session was renewed since.
     trouble: StdMutex<Option<String>>,
     /// Why nothing may be sent any more.
     ended: watch::Sender<Option<String>>,
@@ -67,7 +81,7 @@ struct Inner {
 
 impl fmt::Debug for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Database").field("owner", &self.inner.owner).finish_non_exhaustive()
+        formatter.debug_struct("Database").field("host", &self.inner.host).finish_non_exhaustive()
     }
 }
 
@@ -80,8 +94,8 @@ impl Drop for Database {
 }
 
 impl Database {
-    /// Connects to nothing yet. `owner` must not be used by another folder.
-    pub(super) fn new(shared: &Shared, owner: String) -> Result<Database, String> {
+    /// Connects to nothing yet. `host` must not be used by another folder.
+    pub(super) fn new(shared: &Shared, host: String) -> Result<Database, String> {
         let config = shared.url.config().map_err(|why| format!("its address cannot be used: {why}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -91,12 +105,14 @@ impl Database {
             .map_err(|error| format!("no thread can be started: {error}"))?;
         let inner = Inner {
             config,
-            owner,
+            host,
+            accounts: StdMutex::default(),
             term: Term(shared.lease_term),
             clock: shared.clock.clone(),
             connection: Mutex::new(None),
-            fence: AtomicI64::new(0),
+            session: AtomicI64::new(0),
             trusted_until: AtomicU64::new(0),
+            seen: StdMutex::default(),
             trouble: StdMutex::new(None),
             ended: watch::Sender::new(None),
         };
@@ -108,8 +124,13 @@ impl Database {
     }
 
     /// Who this host is.
-    pub(super) fn owner(&self) -> &str {
-        &self.inner.owner
+    pub(super) fn host(&self) -> &str {
+        &self.inner.host
+    }
+
+    /// The number of this host's session.
+    pub(super) fn session(&self) -> i64 {
+        self.inner.session.load(Ordering::SeqCst)
     }
 
     /// Waits.
@@ -122,21 +143,71 @@ impl Database {
         self.block_on(self.inner.prepare())
     }
 
-    /// What the lease says; none: nobody has ever had it. Refuses tables that are newer than this program.
-    pub(super) fn look(&self) -> Result<Option<Found>, Trouble> {
+    /// Where the facts end; none: there have never been any. Refuses tables that are newer than this program.
+    pub(super) fn look(&self) -> Result<Option<Link>, Trouble> {
         self.block_on(self.inner.look_and_check())
     }
 
-    /// Takes the lease and renews it from now on. Returns where the facts end; none: another host has it.
-    pub(super) fn take(&self) -> Result<Option<Link>, Trouble> {
-        let taken = self.block_on(self.inner.take())?;
-        if taken.is_some() {
-            self.abandon();
-            let renewing = Arc::clone(&self.inner).keep_renewing();
-            let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
-            *locked(&self.renewals) = Some(runtime.spawn(renewing));
-        }
-        Ok(taken)
+    /// Begins a session and renews it from now on. An earlier session of this host ends.
+    pub(super) fn enter(&self) -> Result<(), Trouble> {
+        self.block_on(self.inner.enter())?;
+        self.abandon();
+        let renewing = Arc::clone(&self.inner).keep_renewing();
+        let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
+        *locked(&self.renewals) = Some(runtime.spawn(renewing));
+        Ok(())
+    }
+
+    /// Makes accounts known, and says which ones this host is configured for.
+    pub(super) fn declare(&self, names: &[String], digest: String) -> Result<(), Trouble> {
+        *locked(&self.inner.accounts) = digest;
+        self.block_on(async {
+            self.inner.query(DECLARE, &[(&names, Type::TEXT_ARRAY)]).await?;
+            self.inner.renew().await.map(|_| ())
+        })
+    }
+
+    /// The hosts and the accounts that no host has. Sessions that were not renewed in time are ended first.
+    pub(super) fn see(&self) -> Result<Seen, Trouble> {
+        let seen = self.block_on(self.inner.see())?;
+        locked(&self.inner.seen).clone_from(&seen);
+        Ok(seen)
+    }
+
+    /// What [`Database::see`] returned last.
+    pub(super) fn seen(&self) -> Seen {
+        locked(&self.inner.seen).clone()
+    }
+
+    /// Takes accounts that were free, unless another host was quicker. Returns those that are now ours.
+    pub(super) fn take(&self, free: &[(String, i64)]) -> Result<Vec<String>, Trouble> {
+        let names: Vec<&str> = free.iter().map(|(name, _)| name.as_str()).collect();
+        let fences: Vec<i64> = free.iter().map(|(_, fence)| *fence).collect();
+        let session = self.session();
+        let parameters: [Parameter<'_>; 3] =
+            [(&session, Type::INT8), (&names, Type::TEXT_ARRAY), (&fences, Type::INT8_ARRAY)];
+        let rows = self.block_on(self.inner.query(TAKE, &parameters))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Lets other hosts take these accounts. This host must have stopped working on them.
+    pub(super) fn give_up(&self, names: &[String]) -> Result<(), Trouble> {
+        let session = self.session();
+        let parameters: [Parameter<'_>; 2] = [(&session, Type::INT8), (&names, Type::TEXT_ARRAY)];
+        self.block_on(self.inner.query(GIVE_UP, &parameters)).map(|_| ())
+    }
+
+    /// The accounts of this host.
+    pub(super) fn own(&self) -> Result<Vec<String>, Trouble> {
+        let session = self.session();
+        let rows = self.block_on(self.inner.query(OWN, &[(&session, Type::INT8)]))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The host that has an account, if one has.
+    pub(super) fn owner(&self, account: &str) -> Result<Option<String>, Trouble> {
+        let rows = self.block_on(self.inner.query(OWNER, &[(&account, Type::TEXT)]))?;
+        Ok(rows.first().map(|row| row.get(0)))
     }
 
     /// Up to `limit` entries after a sequence.
@@ -144,12 +215,28 @@ impl Database {
         self.block_on(self.inner.read(after, limit))
     }
 
-    /// Adds entries after `old`, which must be linked to it and to each other. When it returns, they are durable.
-    pub(super) fn append(&self, old: Link, entries: &[Entry]) -> Result<(), String> {
+    /// The same, for as long as the session lasts. The error says why it does not.
+    pub(crate) fn read_patiently(&self, after: u64) -> Result<Vec<Entry>, String> {
+        loop {
+            match self.read(after, PAGE) {
+                Ok(rows) => return Ok(rows),
+                Err(trouble) if trouble.is_permanent => return Err(trouble.why),
+                Err(_) => {}
+            }
+            if let Some(why) = self.ended() {
+                return Err(why);
+            }
+            self.pause(PAUSE);
+        }
+    }
+
+    /// Adds entries after `old`, which must be linked to it and to each other. True: they are durable. False: another
+    /// host has written after `old` first, and nothing was added.
+    pub(super) fn append(&self, old: Link, entries: &[Entry]) -> Result<bool, String> {
         self.block_on(self.inner.append(old, entries))
     }
 
-    /// Why the lease is not trusted any more, if that is so.
+    /// Why the session has ended, if it has.
     pub(crate) fn ended(&self) -> Option<String> {
         self.inner.check();
         self.inner.ended.borrow().clone()
@@ -160,14 +247,14 @@ impl Database {
         self.inner.ended.subscribe()
     }
 
-    /// Renews the lease no longer, as a crash would.
+    /// Renews the session no longer, as a crash would.
     pub(crate) fn abandon(&self) {
         if let Some(renewals) = locked(&self.renewals).take() {
             renewals.abort();
         }
     }
 
-    /// Returns the lease, so that another host becomes active at once. If that fails, the lease ends with its term.
+    /// Ends the session, so that other hosts take its accounts at once. If that fails, it ends with its term.
     pub(crate) fn release(&self) {
         self.abandon();
         let _ = self.block_on(self.inner.release());
@@ -175,7 +262,7 @@ impl Database {
 }
 
 impl Original for Database {
-    fn append(&self, end: Position, entries: &[Entry]) -> io::Result<()> {
+    fn append(&self, end: Position, entries: &[Entry]) -> io::Result<bool> {
         Database::append(self, Link::of(end), entries).map_err(io::Error::other)
     }
 }
@@ -195,12 +282,12 @@ impl Inner {
         Duration::from_micros(self.trusted_until.load(Ordering::SeqCst))
     }
 
-    /// Ends the lease when it is trusted no longer.
+    /// Ends the session when it is trusted no longer.
     fn check(&self) {
-        if self.fence.load(Ordering::SeqCst) != 0 && self.now() >= self.trusted_until() {
+        if self.session.load(Ordering::SeqCst) != 0 && self.now() >= self.trusted_until() {
             let trouble = locked(&self.trouble).clone();
             let why = trouble.unwrap_or_else(|| "this host was suspended for too long".to_owned());
-            self.end(&format!("the lease on the store could not be renewed in time: {why}"));
+            self.end(&format!("the session of this host could not be renewed in time: {why}"));
         }
     }
 
@@ -216,7 +303,7 @@ impl Inner {
     }
 
     fn fenced_out(&self) -> String {
-        let why = "another host has taken over the store".to_owned();
+        let why = "another host has taken over what this one did".to_owned();
         self.end(&why);
         why
     }
@@ -247,12 +334,12 @@ impl Inner {
         Ok(())
     }
 
-    async fn look(&self) -> Result<Option<Found>, Trouble> {
+    async fn look(&self) -> Result<Option<Link>, Trouble> {
         let rows = self.query(LOOK, &[(&NAME, Type::TEXT)]).await?;
-        rows.first().map(found).transpose()
+        rows.first().map(|row| link(row.get(0), row.get(1))).transpose()
     }
 
-    async fn look_and_check(&self) -> Result<Option<Found>, Trouble> {
+    async fn look_and_check(&self) -> Result<Option<Link>, Trouble> {
         let found = self.look().await?;
         if let Some(connection) = &*self.connection.lock().await {
             schema::check(connection).await?;
@@ -260,26 +347,32 @@ impl Inner {
         Ok(found)
     }
 
-    async fn take(&self) -> Result<Option<Link>, Trouble> {
+    async fn enter(&self) -> Result<(), Trouble> {
         let sent_at = self.now();
         let (millis, zero) = (self.term.millis(), ChainHash::default());
         let zero = zero.as_slice();
-        let parameters: [Parameter<'_>; 4] =
-            [(&NAME, Type::TEXT), (&self.owner, Type::TEXT), (&millis, Type::FLOAT8), (&zero, Type::BYTEA)];
-        let rows = self.query(TAKE, &parameters).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let end = link(row.get(1), row.get(2))?;
+        let accounts = locked(&self.accounts).clone();
+        let parameters: [Parameter<'_>; 5] = [
+            (&NAME, Type::TEXT),
+            (&self.host, Type::TEXT),
+            (&millis, Type::FLOAT8),
+            (&zero, Type::BYTEA),
+            (&accounts, Type::TEXT),
+        ];
+        let rows = self.query(ENTER, &parameters).await?;
+        let Some(row) = rows.first() else { return Err(Trouble::permanent("no session was given")) };
         self.trust(sent_at);
-        self.fence.store(row.get(0), Ordering::SeqCst);
-        Ok(Some(end))
+        self.session.store(row.get(0), Ordering::SeqCst);
+        Ok(())
     }
 
-    /// False: another host has taken over.
+    /// False: the session has ended.
     async fn renew(&self) -> Result<bool, Trouble> {
         let sent_at = self.now();
-        let (fence, millis) = (self.fence.load(Ordering::SeqCst), self.term.millis());
+        let (session, millis) = (self.session.load(Ordering::SeqCst), self.term.millis());
+        let accounts = locked(&self.accounts).clone();
         let parameters: [Parameter<'_>; 3] =
-            [(&NAME, Type::TEXT), (&fence, Type::INT8), (&millis, Type::FLOAT8)];
+            [(&session, Type::INT8), (&millis, Type::FLOAT8), (&accounts, Type::TEXT)];
         let is_ours = !self.query(RENEW, &parameters).await?.is_empty();
         if is_ours {
             self.trust(sent_at);
@@ -287,7 +380,14 @@ impl Inner {
         Ok(is_ours)
     }
 
-    /// Renews the lease until it has ended.
+    async fn see(&self) -> Result<Seen, Trouble> {
+        self.query(BURY, &[]).await?;
+        let hosts: Vec<Host> = self.query(HOSTS, &[]).await?.iter().map(host).collect();
+        let free = self.query(FREE, &[]).await?;
+        Ok(Seen { hosts, free: free.iter().map(|row| (row.get(0), row.get(1))).collect() })
+    }
+
+    /// Renews the session until it has ended.
     async fn keep_renewing(self: Arc<Self>) {
         let mut pause = self.term.renewal();
         loop {
@@ -306,15 +406,15 @@ impl Inner {
                     return;
                 }
                 Ok(Err(_)) => PAUSE,
-                // The check above ends the lease.
+                // The check above ends the session.
                 Err(_) => Duration::ZERO,
             };
         }
     }
 
     async fn release(&self) -> Result<(), Trouble> {
-        let fence = self.fence.swap(0, Ordering::SeqCst);
-        self.query(RETURN, &[(&NAME, Type::TEXT), (&fence, Type::INT8)]).await.map(|_| ())
+        let session = self.session.swap(0, Ordering::SeqCst);
+        self.query(LEAVE, &[(&session, Type::INT8)]).await.map(|_| ())
     }
 
     async fn read(&self, after: u64, limit: u32) -> Result<Vec<Entry>, Trouble> {
@@ -323,11 +423,11 @@ impl Inner {
         rows.iter().map(entry).collect()
     }
 
-    /// Sends the entries until it is certain that they are there, or that they never may be, but not for longer than a
-    /// lease is trusted.
-    async fn append(&self, old: Link, entries: &[Entry]) -> Result<(), String> {
-        let Some(last) = entries.last() else { return Ok(()) };
-        let fence = self.fence.load(Ordering::SeqCst);
+    /// Sends the entries until it is certain that they are there, or that they never will be, but not for longer than a
+    /// session is trusted. False: another host has written first.
+    async fn append(&self, old: Link, entries: &[Entry]) -> Result<bool, String> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(true) };
+        let session = self.session.load(Ordering::SeqCst);
         let new = Link { sequence: last.sequence, hash: last.hash };
         let until = self.term.trusted_until(self.now());
         let mut failed: Option<Trouble> = None;
@@ -339,44 +439,57 @@ impl Inner {
             if let Some(trouble) = failed.filter(|trouble| trouble.is_permanent || self.now() >= until) {
                 return Err(format!("the database takes no facts: {trouble}"));
             }
-            failed = match self.try_append(fence, old, new, entries).await {
-                Ok(true) => return Ok(()),
+            failed = match self.try_append(session, old, new, entries).await {
+                Ok(true) => return Ok(true),
                 Ok(false) => None,
                 Err(trouble) => Some(trouble),
             };
             // Whether it was written is not known: the connection failed, or an earlier attempt is there.
-            let outcome = self.look().await.map(|found| {
-                found.map_or(Outcome::FencedOut, |found| {
-                    judge(unsigned(fence), old, new, found.fence, found.end)
-                })
-            });
-            match outcome {
-                Ok(Outcome::Written) => return Ok(()),
+            let found = self.written(session, first.sequence).await;
+            match found.map(|found| judge(session, old, &first.hash, &found)) {
+                Ok(Outcome::Written) => return Ok(true),
+                Ok(Outcome::Elsewhere) => return Ok(false),
                 Ok(Outcome::FencedOut) => return Err(self.fenced_out()),
+                Ok(Outcome::Lost) => {
+                    let why = "the database has lost facts that this host has acknowledged".to_owned();
+                    self.end(&why);
+                    return Err(why);
+                }
                 Ok(Outcome::NotWritten) | Err(_) => {}
             }
             self.clock.sleep(PAUSE).await;
         }
     }
 
-    /// False: the lease has another fence or the facts have another end.
-    async fn try_append(&self, fence: i64, old: Link, new: Link, entries: &[Entry]) -> Result<bool, Trouble> {
-        let sent_at = self.now();
-        let millis = self.term.millis();
+    async fn written(&self, session: i64, first: u64) -> Result<Found, Trouble> {
+        let first = signed(first);
+        let parameters: [Parameter<'_>; 3] =
+            [(&NAME, Type::TEXT), (&first, Type::INT8), (&session, Type::INT8)];
+        let rows = self.query(WRITTEN, &parameters).await?;
+        rows.first().map_or_else(|| Ok(Found::default()), found)
+    }
+
+    /// False: the session has ended, or the facts have another end.
+    async fn try_append(
+        &self,
+        session: i64,
+        old: Link,
+        new: Link,
+        entries: &[Entry],
+    ) -> Result<bool, Trouble> {
         let (old_sequence, new_sequence) = (signed(old.sequence), signed(new.sequence));
         let (old_hash, new_hash) = (old.hash.as_slice(), new.hash.as_slice());
         let sequences: Vec<i64> = entries.iter().map(|entry| signed(entry.sequence)).collect();
         let groups: Vec<i64> = entries.iter().map(|entry| signed(entry.group)).collect();
         let hashes: Vec<&[u8]> = entries.iter().map(|entry| entry.hash.as_slice()).collect();
         let payloads: Vec<&[u8]> = entries.iter().map(|entry| entry.payload.as_slice()).collect();
-        let parameters: [Parameter<'_>; 11] = [
+        let parameters: [Parameter<'_>; 10] = [
             (&NAME, Type::TEXT),
-            (&fence, Type::INT8),
+            (&session, Type::INT8),
             (&old_sequence, Type::INT8),
             (&old_hash, Type::BYTEA),
             (&new_sequence, Type::INT8),
             (&new_hash, Type::BYTEA),
-            (&millis, Type::FLOAT8),
             (&sequences, Type::INT8_ARRAY),
             (&groups, Type::INT8_ARRAY),
             (&hashes, Type::BYTEA_ARRAY),
@@ -384,9 +497,6 @@ impl Inner {
         ];
         let rows = self.query(APPEND, &parameters).await?;
         let added: i64 = rows.first().map_or(0, |row| row.get(0));
-        if added > 0 {
-            self.trust(sent_at);
-        }
         Ok(added > 0)
     }
 }

@@ -1,20 +1,20 @@
-//! A host's copy of a shared store: it follows the rows, and becomes the store in use once this host has the lease.
+//! A host's copy of a shared store: it follows the rows, before it is opened and from then on.
 //!
-//! Owns: when the copy is of the same history as the rows, and the order of opening. Must never know: what a fact says,
-//! who waits.
+//! Owns: when the copy is of the same history as the rows, the order of opening, and how often it follows. Must never
+//! know: what a fact says, who waits.
 //!
 //! The copy is opened as a store of one host is. Then rows after its end are written to it. A copy that is damaged, or
 //! whose history is another one, is moved aside and read again from the first row. Two things are never done without
 //! an operator: to drop entries that the database lacks, and to drop a store that was never a copy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::database::Database;
 use super::lease::Link;
-use super::rows::Found;
-use super::{Shared, Standby};
+use super::{PAGE, Shared, Waiting};
 use crate::store::engine::Engine;
 use crate::store::journal::entry::Entry;
 use crate::store::journal::reading;
@@ -25,40 +25,29 @@ use crate::store::recovery::open as files;
 use crate::store::recovery::place::{COPY, Place};
 use crate::store::types::{OpenError, Opening, Options, StoreError};
 
-/// Rows read at once.
-pub(super) const PAGE: u32 = 500;
+/// How soon a host knows what another one has written.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
-/// Opens a shared store: waits for the lease if the options say so, and fails otherwise. Blocks.
+/// Opens a shared store. While the database does not answer, waits if the options say so, and fails otherwise. Blocks.
 pub(crate) fn open(
     options: &Options,
     shared: &Shared,
     now: Timestamp,
 ) -> Result<(Engine, Opening), OpenError> {
     let mut copy = Replica::open(options, now)?;
-    let owner = identity(&Place::of(options), copy.end().sequence)?;
-    let database = Database::new(shared, owner).map_err(OpenError::Database)?;
-    let database = std::sync::Arc::new(database);
-    let mut seen = Standby::default();
-    let mut is_prepared = false;
+    let host = identity(&Place::of(options), copy.end().sequence)?;
+    let database = Arc::new(Database::new(shared, host).map_err(OpenError::Database)?);
     for round in 0u64.. {
-        let standing = match copy.attempt(&database, shared, &mut is_prepared) {
-            Ok(None) => break,
-            Ok(Some(standing)) => standing,
+        let trouble = match copy.attempt(&database, shared) {
+            Ok(()) => break,
             Err(Halt::Open(error)) => return Err(error),
-            Err(Halt::Trouble(trouble)) if trouble.is_permanent => {
-                return Err(OpenError::Database(trouble.why));
-            }
-            Err(Halt::Trouble(trouble)) => Standby { trouble: Some(trouble.why), ..seen },
+            Err(Halt::Trouble(trouble)) => trouble,
         };
-        let Some(wait) = &shared.standing_by else {
-            return Err(match (standing.trouble, standing.owner) {
-                (Some(trouble), _) => OpenError::Database(trouble),
-                (None, owner) => OpenError::Elsewhere(owner.unwrap_or_else(|| "another host".to_owned())),
-            });
+        let Some(wait) = shared.while_waiting.as_ref().filter(|_| !trouble.is_permanent) else {
+            return Err(OpenError::Database(trouble.why));
         };
-        wait(&standing);
-        seen = standing;
-        database.pause(pause(database.owner(), round));
+        wait(&Waiting { behind: 0, trouble: Some(trouble.why) });
+        database.pause(pause(database.host(), round));
     }
     locked(&copy.engine.journal).follow(database.clone());
     // It is set only here.
@@ -67,9 +56,43 @@ pub(crate) fn open(
 }
 
 /// About a second, at other moments than other hosts.
-fn pause(owner: &str, round: u64) -> Duration {
-    let mixed = owner.bytes().fold(round, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+fn pause(host: &str, round: u64) -> Duration {
+    let mixed = host.bytes().fold(round, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Duration::from_millis(800 + mixed % 400)
+}
+
+/// From now on, applies what other hosts write, until the store is closed or has stopped. Does nothing for a store of one
+/// host.
+pub(crate) fn keep_following(engine: &Arc<Engine>) {
+    let Some(database) = engine.shared.get().cloned() else { return };
+    let weak = Arc::downgrade(engine);
+    let following = std::thread::Builder::new().name("follow".to_owned()).spawn(move || {
+        loop {
+            database.pause(FOLLOW_EVERY);
+            let Some(engine) = weak.upgrade() else { return };
+            if engine.is_done_following(&database) {
+                return;
+            }
+        }
+    });
+    if let Err(error) = following {
+        engine.fail(StoreError::Broken(format!("no thread can be started: {error}")));
+    }
+}
+
+impl Engine {
+    /// Follows once. True: there is no more to do, ever.
+    fn is_done_following(&self, database: &Database) -> bool {
+        if self.trouble().is_some() || self.shared_index().is_none() {
+            return true;
+        }
+        let known = self.journal_sequence.load(std::sync::atomic::Ordering::Relaxed);
+        // The journal is held only when there is something. A database that does not answer ends the session.
+        match database.read(known, 1) {
+            Ok(rows) if !rows.is_empty() => self.catch_up().is_err(),
+            _ => false,
+        }
+    }
 }
 
 /// The name of this folder's host in the lease. A folder that has no such name yet becomes a copy, unless it has a store
@@ -144,61 +167,36 @@ impl Replica<'_> {
         Link::of(locked(&self.engine.journal).end())
     }
 
-    /// One round: follows the rows and takes the lease if nobody has it. None: this host has it now.
-    fn attempt(
-        &mut self,
-        database: &Database,
-        shared: &Shared,
-        is_prepared: &mut bool,
-    ) -> Result<Option<Standby>, Halt> {
-        if !*is_prepared {
-            // The second attempt is for two hosts that start at once.
-            database.prepare().or_else(|_| database.prepare())?;
-            *is_prepared = true;
-        }
-        let found = database.look()?;
-        match &found {
-            Some(found) => self.follow(database, shared, found)?,
+    /// Follows the rows and begins a session.
+    fn attempt(&mut self, database: &Database, shared: &Shared) -> Result<(), Halt> {
+        // The second attempt is for two hosts that start at once.
+        database.prepare().or_else(|_| database.prepare())?;
+        match database.look()? {
+            Some(end) => self.follow(database, shared, end)?,
             None if self.end().sequence > 0 => {
                 return Err(OpenError::DatabaseBehind { database: 0, copy: self.end().sequence }.into());
             }
             None => {}
         }
-        let is_free = found
-            .as_ref()
-            .is_none_or(|found| found.is_over || ["", database.owner()].contains(&found.owner.as_str()));
-        if is_free && let Some(end) = database.take()? {
-            let was_returned = found.as_ref().is_some_and(|found| found.owner.is_empty());
-            let taken = Found { owner: database.owner().to_owned(), fence: 0, end, is_over: false };
-            self.follow(database, shared, &taken)?;
-            if let Some(why) = database.ended() {
-                return Err(OpenError::Database(why).into());
-            }
-            self.opening.was_clean_stop = was_returned;
-            self.opening.is_new = end.sequence == 0;
-            return Ok(None);
+        database.enter()?;
+        if let Some(end) = database.look()? {
+            self.follow(database, shared, end)?;
         }
-        Ok(Some(self.standing(&found)))
+        if let Some(why) = database.ended() {
+            return Err(OpenError::Database(why).into());
+        }
+        self.opening.is_new = self.end().sequence == 0;
+        Ok(())
     }
 
-    fn standing(&self, found: &Option<Found>) -> Standby {
-        let Some(found) = found else { return Standby::default() };
-        Standby {
-            owner: Some(found.owner.clone()).filter(|owner| !owner.is_empty() && !found.is_over),
-            fence: found.fence,
-            behind: found.end.sequence.saturating_sub(self.end().sequence),
-            trouble: None,
-        }
-    }
-
-    /// Brings the copy to where the lease said that the facts end, or further.
-    fn follow(&mut self, database: &Database, shared: &Shared, found: &Found) -> Result<(), Halt> {
+    /// Brings the copy to this end of the facts, or further.
+    fn follow(&mut self, database: &Database, shared: &Shared, found: Link) -> Result<(), Halt> {
         let end = self.end();
-        if end.sequence > found.end.sequence || (end.sequence == found.end.sequence && end != found.end) {
-            self.replace_if_of_another_history(found.end)?;
+        if end.sequence > found.sequence || (end.sequence == found.sequence && end != found) {
+            self.replace_if_of_another_history(found)?;
         }
-        self.options.meter.begin("following the database", found.end.sequence);
-        while self.end().sequence < found.end.sequence {
+        self.options.meter.begin("following the database", found.sequence);
+        while self.end().sequence < found.sequence {
             let end = self.end();
             let rows = database.read(end.sequence, PAGE)?;
             match unlinked(end, &rows) {
@@ -216,12 +214,13 @@ impl Replica<'_> {
                     return Err(OpenError::Database(why).into());
                 }
             }
-            let copied = self.engine.copy(&rows);
+            let copied = self.engine.copy(&mut locked(&self.engine.journal), &rows);
             copied.map_err(|error| OpenError::Index(error.to_string()))?;
             self.is_confirmed = true;
             self.options.meter.advance(rows.len() as u64);
-            if let Some(wait) = &shared.standing_by {
-                wait(&self.standing(&Some(found.clone())));
+            if let Some(wait) = &shared.while_waiting {
+                let behind = found.sequence.saturating_sub(self.end().sequence);
+                wait(&Waiting { behind, trouble: None });
             }
         }
         self.options.meter.end();
@@ -279,7 +278,7 @@ fn open_again(options: &Options, now: Timestamp, why: &str) -> Result<(Engine, O
 }
 
 /// The first entry that is not linked to the one before it.
-pub(super) fn unlinked(end: Link, entries: &[Entry]) -> Option<u64> {
+pub(crate) fn unlinked(end: Link, entries: &[Entry]) -> Option<u64> {
     let mut before = end;
     entries.iter().find_map(|entry| {
         let is_linked = entry.sequence == before.sequence + 1

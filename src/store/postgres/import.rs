@@ -56,10 +56,9 @@ fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> 
     let database = Database::new(shared, owner).map_err(OpenError::Database)?;
     let failed = |error: super::connection::Trouble| OpenError::Database(error.why);
     database.prepare().map_err(failed)?;
-    let Some(end) = database.take().map_err(failed)? else {
-        let owner =
-            database.look().map_err(failed)?.map(|found| found.owner).filter(|owner| !owner.is_empty());
-        return Err(OpenError::Elsewhere(owner.unwrap_or_else(|| "another host".to_owned())));
+    database.enter().map_err(failed)?;
+    let Some(end) = database.look().map_err(failed)? else {
+        return Err(OpenError::Database("it has lost its tables".to_owned()));
     };
     let imported = write_rows(&place, &database, end);
     options.meter.end();
@@ -69,6 +68,15 @@ fn import_now(options: &Options, now: Timestamp) -> Result<Imported, OpenError> 
         become_copy(&place)?;
     }
     Ok(imported)
+}
+
+fn append(database: &Database, end: Link, entries: &[Entry]) -> Result<(), String> {
+    match database.append(end, entries)? {
+        true => Ok(()),
+        false => {
+            Err("another host has written to it meanwhile; stop all daemons, and import again".to_owned())
+        }
+    }
 }
 
 fn write_rows(place: &Place<'_>, database: &Database, mut end: Link) -> Result<Imported, OpenError> {
@@ -99,7 +107,7 @@ fn write_rows(place: &Place<'_>, database: &Database, mut end: Link) -> Result<I
         bytes += entry.length();
         chunk.push(entry.clone());
         if chunk.len() >= CHUNK_ENTRIES || bytes >= CHUNK_BYTES {
-            database.append(end, &chunk).map_err(broken)?;
+            append(database, end, &chunk).map_err(broken)?;
             (end, bytes) = (last, 0);
             chunk.clear();
         }
@@ -112,7 +120,7 @@ fn write_rows(place: &Place<'_>, database: &Database, mut end: Link) -> Result<I
         Err(Stopped::Damaged(damage)) => return Err(OpenError::Damaged(damage)),
         Err(Stopped::Io(path, source)) => return Err(OpenError::Io { doing: "read", path, source }),
     }
-    database.append(end, &chunk).map_err(OpenError::Database)?;
+    append(database, end, &chunk).map_err(OpenError::Database)?;
     if last.sequence < start.sequence {
         // The database has more: its row after ours must be linked to ours.
         let rows = database.read(last.sequence, 1).map_err(|error| OpenError::Database(error.why))?;

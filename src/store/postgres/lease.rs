@@ -1,4 +1,4 @@
-//! The rules of the lease: how long it is trusted, and the outcome of an append whose answer was lost.
+//! The rules of a session: how long it is trusted, and the outcome of an append whose answer was lost.
 //!
 //! Owns: these two decisions. Must never know: time, the network, the database.
 //!
@@ -39,19 +39,30 @@ impl Term {
 }
 
 /// An end of the facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Link {
     /// The last entry.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// The chain hash up to it.
-    pub(super) hash: ChainHash,
+    pub(crate) hash: ChainHash,
 }
 
 impl Link {
     /// The end that a position in the files stands for.
-    pub(super) fn of(position: Position) -> Link {
+    pub(crate) fn of(position: Position) -> Link {
         Link { sequence: position.sequence, hash: position.hash }
     }
+}
+
+/// What the database says about an append whose answer was lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Where the facts end.
+    pub(super) end: Link,
+    /// The session has not ended.
+    pub(super) lasts: bool,
+    /// The hash and the session of the entry with the number of the append's first one, if there is one.
+    pub(super) entry: Option<(ChainHash, i64)>,
 }
 
 /// What an append came to.
@@ -61,17 +72,22 @@ pub(super) enum Outcome {
     Written,
     /// Its rows are not there, and may be sent again.
     NotWritten,
-    /// Somebody else has written or may write: nothing may be sent again.
+    /// Another host has written there first: what it wrote must be read before anything is sent again.
+    Elsewhere,
+    /// The session has ended: nothing may be sent again.
     FencedOut,
+    /// The database ends before what this host has read from it.
+    Lost,
 }
 
-/// Judges an append from `old` to `new` under `fence` by what the lease says afterwards.
-pub(super) fn judge(fence: u64, old: Link, new: Link, found_fence: u64, found: Link) -> Outcome {
-    match found {
-        _ if found_fence != fence => Outcome::FencedOut,
-        found if found == new => Outcome::Written,
-        found if found == old => Outcome::NotWritten,
-        _ => Outcome::FencedOut,
+/// Judges an append after `old`, whose first entry has the hash `first`, by what is there afterwards.
+pub(super) fn judge(session: i64, old: Link, first: &ChainHash, found: &Found) -> Outcome {
+    match &found.entry {
+        Some((hash, by)) if (hash, *by) == (first, session) => Outcome::Written,
+        _ if !found.lasts => Outcome::FencedOut,
+        Some(_) => Outcome::Elsewhere,
+        None if found.end == old => Outcome::NotWritten,
+        None => Outcome::Lost,
     }
 }
 
@@ -86,19 +102,28 @@ mod tests {
 
     #[test]
     fn a_lost_answer_is_judged_by_what_is_there() {
-        let (old, new) = (link(4, 1), link(6, 2));
-        for (fence, found, outcome) in [
-            (7, new, Outcome::Written),
-            (7, old, Outcome::NotWritten),
-            (8, new, Outcome::FencedOut),
-            (8, old, Outcome::FencedOut),
-            (6, old, Outcome::FencedOut),
-            (7, link(6, 3), Outcome::FencedOut),
-            (7, link(4, 3), Outcome::FencedOut),
-            (7, link(5, 1), Outcome::FencedOut),
-            (7, link(9, 2), Outcome::FencedOut),
+        let (old, first) = (link(4, 1), [2; 32]);
+        let (ours, theirs) = (Some((first, 7)), Some(([3; 32], 8)));
+        for (entry, end, lasts, outcome) in [
+            (ours, link(6, 9), true, Outcome::Written),
+            // Others have written since; or the session ended after it was written.
+            (ours, link(9, 9), true, Outcome::Written),
+            (ours, link(6, 9), false, Outcome::Written),
+            (None, old, true, Outcome::NotWritten),
+            (None, old, false, Outcome::FencedOut),
+            (theirs, link(5, 3), true, Outcome::Elsewhere),
+            (theirs, link(5, 3), false, Outcome::FencedOut),
+            // The same words, but another host's.
+            (Some((first, 8)), link(6, 9), true, Outcome::Elsewhere),
+            (None, link(3, 1), true, Outcome::Lost),
+            (None, link(4, 3), true, Outcome::Lost),
         ] {
-            assert_eq!(judge(7, old, new, fence, found), outcome, "fence {fence}, {}", found.sequence);
+            assert_eq!(
+                judge(7, old, &first, &Found { end, lasts, entry }),
+                outcome,
+                "{entry:?} {}",
+                end.sequence
+            );
         }
     }
 
@@ -139,10 +164,11 @@ mod tests {
         ) {
             let term = Term(Duration::from_secs(30));
             asked.sort_by_key(|one| one.done);
+            // Which host has an account, and until when its session is renewed.
             let mut lease: Option<(usize, u64)> = None;
             let mut trusted: Vec<(usize, u64, u64)> = Vec::new();
             for one in asked {
-                // The same condition as in take.sql and renew.sql.
+                // A session is ended by others only after its time (bury.sql), and then its account is free.
                 if lease.is_some_and(|(owner, until)| owner != one.host && until >= one.done) {
                     continue;
                 }

@@ -1,27 +1,39 @@
-//! A store that several hosts share: PostgreSQL has the facts, and one host at a time is active.
+//! A store that several hosts share: PostgreSQL has the facts, and every host works on accounts of its own.
 //!
-//! Owns: the lease, the rows, and that a host's journal files are a copy of the rows. Must never know: what a fact says.
+//! Owns: the hosts' sessions, the rows, and that a host's journal files are a copy of the rows. Must never know: what a
+//! fact says.
 //!
-//! The facts are written to the database first (`database`), by the host that has the lease (`lease`), and then to its
-//! own files. The other hosts follow the rows and apply them to their own files and index (`follow`). So everything
-//! that reads a store, its check and its backup read files, as in a store of one host; a takeover loads nothing; and the
-//! folder of any host is a complete copy of the facts.
+//! The facts are one chain. A host adds to its end in the database first (`database`), and then to its own files. If
+//! another host was quicker, the statement adds nothing; then the host reads what the other one wrote, and decides again
+//! what it wanted to write. All hosts follow the rows and apply them to their own files and index (`follow`). So
+//! everything that reads a store, its check and its backup read files, as in a store of one host; a takeover loads
+//! nothing; and the folder of any host is a complete copy of the facts.
+//!
+//! A host has a session, which it renews (`lease`). An account belongs to at most one session (`balance`). While the
+//! session is trusted, no other host can take its accounts; when it has ended, this host sends nothing and the database
+//! takes nothing from it. So the session is the fence of every write, and one row is renewed however many accounts a host
+//! has. There is no row for the quota: a host spends an account's quota from its own memory, and begins with nothing when
+//! it takes an account.
 //!
 //! | File | What |
 //! |---|---|
-//! | `lease` | how long a lease is trusted, and the outcome of an append whose answer was lost: pure |
+//! | `lease` | how long a session is trusted, and the outcome of an append whose answer was lost: pure |
+//! | `balance` | which accounts a host takes and gives up: pure |
 //! | `connection` | one connection: a deadline for every call, `tls` |
 //! | `schema` | the tables and their versions |
-//! | `database` | take, renew and return the lease; append, read |
+//! | `database` | begin, renew and end a session; take and give up accounts; append, read |
 //! | `rows` | rows as values |
-//! | `follow` | a copy follows the rows; opening a shared store; standing by |
+//! | `follow` | a copy follows the rows; opening a shared store |
+//! | `fleet` | what others may ask about hosts and accounts |
 //! | `check` | the self-check of the rows |
 //! | `import` | the facts of a store of one host become rows |
 //! | `sql/` | every statement |
 
+mod balance;
 mod check;
 mod connection;
 mod database;
+mod fleet;
 mod follow;
 mod import;
 mod lease;
@@ -37,26 +49,32 @@ use std::time::Duration;
 use crate::clock::SharedClock;
 use crate::secret::Secret;
 
+pub use balance::{Balance, Host, KEEPER, Plan, Seen};
 pub(crate) use check::check_rows;
 pub(crate) use database::Database;
-pub(crate) use follow::open;
+pub use fleet::Fleet;
+pub(crate) use follow::{keep_following, open, unlinked};
 pub use import::{Imported, import};
+pub(crate) use lease::Link;
+
+/// Rows read at once.
+const PAGE: u32 = 500;
 
 /// How a store that several hosts share is reached.
 #[derive(Clone)]
 pub struct Shared {
     /// The database.
     pub url: DatabaseUrl,
-    /// How long a lease lasts without being renewed. Another host takes over after that time.
+    /// How long a session lasts without being renewed. Other hosts take its accounts after that time.
     pub lease_term: Duration,
-    /// Measures how long the lease is trusted. Its wall time is not used.
+    /// Measures how long the session is trusted. Its wall time is not used.
     pub clock: SharedClock,
-    /// What to do, about once a second, while another host is active; none: fail at once.
-    pub standing_by: Option<StandingBy>,
+    /// What to do, about once a second, while the database does not answer; none: fail at once.
+    pub while_waiting: Option<WhileWaiting>,
 }
 
-/// Is called with what a standby knows, about once a second.
-pub type StandingBy = Arc<dyn Fn(&Standby) + Send + Sync>;
+/// Is called with what is known, about once a second.
+pub type WhileWaiting = Arc<dyn Fn(&Waiting) + Send + Sync>;
 
 impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,29 +82,20 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What a host knows while another one is active.
+/// What a host knows while it opens a shared store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standby {
-    /// The active host; none: no host is known to be active.
-    pub owner: Option<String>,
-    /// How often the store has changed hands.
-    pub fence: u64,
+pub struct Waiting {
     /// How many facts this host has not applied yet.
     pub behind: u64,
     /// Why the database does not answer, if it does not.
     pub trouble: Option<String>,
 }
 
-impl fmt::Display for Standby {
+impl fmt::Display for Waiting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.trouble, &self.owner) {
-            (Some(trouble), _) => write!(formatter, "standby: the database does not answer: {trouble}"),
-            (None, Some(owner)) => write!(
-                formatter,
-                "standby: {owner} is active, fence {}, {} facts behind",
-                self.fence, self.behind
-            ),
-            (None, None) => write!(formatter, "standby: no host is active, {} facts behind", self.behind),
+        match &self.trouble {
+            Some(trouble) => write!(formatter, "waiting: the database does not answer: {trouble}"),
+            None => write!(formatter, "following the database: {} facts behind", self.behind),
         }
     }
 }
@@ -143,13 +152,5 @@ mod tests {
             assert!(!why.contains("hush"), "{bad}: {why}");
         }
         assert!(DatabaseUrl::unread().config().is_err());
-    }
-
-    #[test]
-    fn a_standby_says_who_is_active() {
-        let standby = Standby { owner: Some("host-a".to_owned()), fence: 7, behind: 3, trouble: None };
-        assert_eq!(standby.to_string(), "standby: host-a is active, fence 7, 3 facts behind");
-        let cut_off = Standby { trouble: Some("timeout".to_owned()), ..standby };
-        assert_eq!(cut_off.to_string(), "standby: the database does not answer: timeout");
     }
 }

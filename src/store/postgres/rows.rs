@@ -2,24 +2,13 @@
 //!
 //! Owns: which column is what. Must never know: when a row is read.
 
+use jiff::Timestamp;
 use tokio_postgres::Row;
 
+use super::balance::Host;
 use super::connection::Trouble;
-use super::lease::Link;
+use super::lease::{Found, Link};
 use crate::store::journal::entry::{ChainHash, Entry};
-
-/// What the lease says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Who has it, or had it last; empty: it was returned.
-    pub(super) owner: String,
-    /// How often it was taken.
-    pub(super) fence: u64,
-    /// Where the facts end.
-    pub(super) end: Link,
-    /// Anybody may take it.
-    pub(super) is_over: bool,
-}
 
 /// A number as a column has it.
 pub(super) fn signed(number: u64) -> i64 {
@@ -40,14 +29,26 @@ fn chain_hash(bytes: &[u8]) -> Result<ChainHash, Trouble> {
     bytes.try_into().map_err(|_| Trouble::permanent("a hash in the database does not have 32 bytes"))
 }
 
-/// A row of the lease.
+/// What has become of an append.
 pub(super) fn found(row: &Row) -> Result<Found, Trouble> {
+    let entry: Option<(&[u8], i64)> = row.get::<_, Option<&[u8]>>(3).zip(row.get(4));
     Ok(Found {
-        owner: row.get(0),
-        fence: unsigned(row.get(1)),
-        end: link(row.get(2), row.get(3))?,
-        is_over: row.get(4),
+        end: link(row.get(0), row.get(1))?,
+        lasts: row.get(2),
+        entry: entry.map(|(hash, session)| Ok::<_, Trouble>((chain_hash(hash)?, session))).transpose()?,
     })
+}
+
+/// A row of the hosts.
+pub(super) fn host(row: &Row) -> Host {
+    Host {
+        session: row.get(0),
+        name: row.get(1),
+        accounts: row.get(2),
+        since: Timestamp::from_second(row.get(3)).unwrap_or_default(),
+        has: unsigned(row.get(4)),
+        is_keeper: row.get(5),
+    }
 }
 
 /// A row of the facts.

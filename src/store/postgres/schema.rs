@@ -8,7 +8,8 @@ use tokio_postgres::types::Type;
 use super::connection::{Connection, Trouble};
 
 /// Each brings the tables from the version before to its own: the first is version 1. None is ever changed.
-const MIGRATIONS: [&str; 1] = [include_str!("sql/migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("sql/migrations/0001.sql"), include_str!("sql/migrations/0002.sql")];
 
 /// The version that this program writes.
 const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -118,13 +118,12 @@ impl Rescue<'_> {
         }
         let fact = std::mem::replace(&mut self.fact, empty());
         self.in_fact = 0;
-        let end = self
-            .journal
+        self.journal
             .append(vec![facts::encode(&fact)])
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         // The index has the rows already; only the position moves on.
         let mut view = View::new(self.index);
-        put_applied(&mut view, end);
+        put_applied(&mut view, self.journal.end());
         view.write()
     }
 }

@@ -1,7 +1,8 @@
-//! A store that several hosts share, on a real PostgreSQL: takeover, fences, lost answers, copies.
+//! A store that several hosts share, on a real PostgreSQL: one chain of facts, sessions, lost answers, copies.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use super::proxy::{Fault, Proxy};
 use super::server::{Server, url};
 use crate::clock::{SharedClock, SystemClock, VirtualClock};
 use crate::secret::Secret;
-use crate::store::{DatabaseUrl, OpenError, Options, Shared, Standby, Store, StoreError, import};
+use crate::store::{
+    Committed, DatabaseUrl, Fleet, OpenError, Options, Shared, Store, StoreError, Waiting, import,
+};
 
 const TERM: Duration = Duration::from_secs(9);
 
@@ -40,16 +43,16 @@ pub(super) fn shared(folder: &Path, url: &str) -> Options {
 
 fn shared_by(folder: &Path, url: &str, clock: SharedClock) -> Options {
     let url = DatabaseUrl::new(Secret::new(url.to_owned())).unwrap();
-    let shared = Shared { url, lease_term: TERM, clock, standing_by: None };
+    let shared = Shared { url, lease_term: TERM, clock, while_waiting: None };
     Options { shared: Some(shared), ..options(folder) }
 }
 
-/// Waits for the lease instead of failing. What it knows is kept.
-fn waiting(mut options: Options) -> (Options, Arc<Mutex<Standby>>) {
-    let seen = Arc::new(Mutex::new(Standby::default()));
+/// Waits for the database instead of failing. What it knows is kept.
+fn waiting(mut options: Options) -> (Options, Arc<Mutex<Waiting>>) {
+    let seen = Arc::new(Mutex::new(Waiting::default()));
     let kept = Arc::clone(&seen);
-    options.shared.as_mut().unwrap().standing_by =
-        Some(Arc::new(move |standby| *kept.lock().unwrap() = standby.clone()));
+    options.shared.as_mut().unwrap().while_waiting =
+        Some(Arc::new(move |waiting| *kept.lock().unwrap() = waiting.clone()));
     (options, seen)
 }
 
@@ -72,80 +75,170 @@ async fn ids(store: &Store) -> Vec<String> {
     page.items.into_iter().map(|record| record.object.id.as_str().to_owned()).collect()
 }
 
-/// The fence of every row, and how many rows have it.
+/// The sessions that have written, and how many rows each.
 fn fences(server: &Server, database: &str) -> String {
     server.sql(database, "SELECT fence, count(*) FROM reconciled_fact GROUP BY fence ORDER BY fence")
 }
 
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Takes what is free, and returns what is now this host's.
+async fn take(fleet: &Fleet) -> Vec<String> {
+    let seen = fleet.see().await.unwrap();
+    let mut taken = fleet.take(seen.free).await.unwrap();
+    taken.sort();
+    taken
+}
+
 #[tokio::test]
-async fn a_standby_follows_and_takes_over_and_a_wrong_clock_changes_nothing() {
-    let Some((server, name)) = database("takeover") else { return };
+async fn all_hosts_write_one_chain_and_a_wrong_clock_changes_nothing() {
+    let Some((server, name)) = database("chain") else { return };
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let url = server.url(&name);
     let first = opened(shared(one.path(), &url)).await;
     enrol(&first, "A1", at(0)).await;
-
     let wrong = VirtualClock::starting_at(at(0));
     wrong.jump(SignedDuration::from_hours(-1));
-    let (options, seen) = waiting(shared_by(two.path(), &url, wrong.clone()));
-    let second = tokio::spawn(opened(options));
-    until("the standby has followed", || {
-        let seen = seen.lock().unwrap();
-        seen.fence == 1 && seen.behind == 0 && seen.owner.is_some()
-    })
-    .await;
+    let second = opened(shared_by(two.path(), &url, wrong.clone())).await;
+    assert_eq!(ids(&second).await, ["A1"], "it has followed before it is open");
     wrong.jump(SignedDuration::from_hours(2));
-    enrol(&first, "A2", at(1)).await;
+    // Neither knows yet what the other has written when it writes.
+    enrol(&second, "A2", at(1)).await;
+    enrol(&first, "A3", at(1)).await;
     first.remember("day", "done").await.unwrap();
-    assert!(!second.is_finished(), "nobody takes a lease that is held");
-    first.close().await.unwrap();
-    let second = second.await.unwrap();
-    assert_eq!(ids(&second).await, ["A1", "A2"]);
+    assert_eq!(ids(&first).await, ["A1", "A2", "A3"]);
+    second.catch_up().await.unwrap();
+    assert_eq!(ids(&second).await, ["A1", "A2", "A3"]);
     assert_eq!(second.recall("day").await.unwrap().as_deref(), Some("done"));
-    assert_eq!(second.stats().journal_sequence, 3);
-    enrol(&second, "A3", at(2)).await;
-
-    // The first host comes back. The second one dies without a word, and its lease must end first.
-    let (options, seen) = waiting(shared(one.path(), &url));
-    let first = tokio::spawn(opened(options));
-    until("the first host stands by", || seen.lock().unwrap().owner.is_some()).await;
-    drop(second);
-    let first = first.await.unwrap();
-    enrol(&first, "A4", at(3)).await;
-    assert_eq!(ids(&first).await, ["A1", "A2", "A3", "A4"]);
-    assert_clean(&first).await;
-    assert_eq!(fences(&server, &name), "1|3\n2|1\n3|1");
+    enrol(&second, "A4", at(2)).await;
+    until("the first host follows by itself", || first.stats().journal_sequence == 5).await;
+    assert_eq!(fences(&server, &name), "1|3\n2|2");
+    for store in [&first, &second] {
+        assert_clean(store).await;
+    }
     first.close().await.unwrap();
+    enrol(&second, "A5", at(3)).await;
+    let first = opened(shared(one.path(), &url)).await;
+    assert_eq!(ids(&first).await, ["A1", "A2", "A3", "A4", "A5"]);
+    first.close().await.unwrap();
+    second.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_same_host_is_back_at_once_and_another_is_refused() {
-    let Some((server, name)) = database("back") else { return };
+async fn an_account_has_one_host_until_its_session_ends() {
+    let Some((server, name)) = database("accounts") else { return };
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let url = server.url(&name);
-    let store = opened(shared(one.path(), &url)).await;
-    enrol(&store, "A1", at(0)).await;
-    let error = open_error(shared(two.path(), &url)).await;
-    assert!(matches!(error, OpenError::Elsewhere(_)), "{error}");
-    drop(store);
-    let store = opened(shared(one.path(), &url)).await;
-    assert_eq!(ids(&store).await, ["A1"]);
-    assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "2");
-    store.close().await.unwrap();
-    let (store, opening) = Store::open(shared(two.path(), &url), at(0)).await.unwrap();
-    assert!(opening.was_clean_stop);
-    assert_eq!(ids(&store).await, ["A1"]);
+    let (first, second) = (opened(shared(one.path(), &url)).await, opened(shared(two.path(), &url)).await);
+    let (of_first, of_second) = (first.fleet().unwrap(), second.fleet().unwrap());
+    of_first.declare(&names(&["shop-a", "shop-b"])).await.unwrap();
+    let seen = of_second.see().await.unwrap();
+    assert_eq!(take(&of_first).await, ["*", "shop-a", "shop-b"]);
+    assert_eq!(take(&of_second).await, Vec::<String>::new());
+    assert_eq!(of_second.take(seen.free).await.unwrap(), Vec::<String>::new(), "what was seen is old");
+    assert_eq!(of_second.owner("shop-a").await.unwrap().as_deref(), Some(of_first.host()));
+    of_second.give_up(vec!["shop-a".to_owned()]).await.unwrap();
+    assert_eq!(take(&of_second).await, Vec::<String>::new(), "nobody gives up what is another's");
+    of_first.give_up(vec!["shop-a".to_owned()]).await.unwrap();
+    assert_eq!(take(&of_second).await, ["shop-a"]);
+    let hosts = of_first.see().await.unwrap().hosts.into_iter();
+    let hosts: Vec<_> = hosts.map(|host| (host.has, host.is_keeper)).collect();
+    assert_eq!(hosts, [(1, true), (1, false)]);
+    // A clean stop frees its accounts at once.
+    first.close().await.unwrap();
+    assert_eq!(take(&of_second).await, ["*", "shop-b"]);
+    // A crash frees them when the session has ended, or when the same host is back.
+    let first = opened(shared(one.path(), &url)).await;
+    drop(second);
+    let of_first = first.fleet().unwrap();
+    assert_eq!(take(&of_first).await, Vec::<String>::new());
+    let second = opened(shared(two.path(), &url)).await;
+    assert_eq!(take(&of_first).await, ["*", "shop-a", "shop-b"]);
+    drop(first);
+    let of_second = second.fleet().unwrap();
+    let clock = SystemClock::shared();
+    let dropped = clock.monotonic();
+    while take(&of_second).await.is_empty() {
+        clock.sleep(Duration::from_millis(50)).await;
+    }
+    let waited = clock.monotonic().saturating_sub(dropped);
+    assert!(waited > TERM / 2, "{waited:?}");
+    println!(
+        "accounts of a host that died were free {} ms later; lease {} ms",
+        waited.as_millis(),
+        TERM.as_millis()
+    );
+    assert_eq!(server.sql(&name, "SELECT min(fence) || ' ' || max(fence) FROM reconciled_account"), "4 4");
 }
 
 #[tokio::test]
-async fn a_host_that_was_replaced_writes_nothing() {
+async fn what_another_host_has_changed_is_stale_here() {
+    let Some((server, name)) = database("stale") else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = server.url(&name);
+    let (first, second) = (opened(shared(one.path(), &url)).await, opened(shared(two.path(), &url)).await);
+    enrol(&first, "A1", at(0)).await;
+    second.catch_up().await.unwrap();
+    let read = first.record(&object("A1")).await.unwrap().unwrap();
+    move_to(&second, "A1", "Open", crate::payments::lifecycle::Phase::Moving, at(5), Some(at(9))).await;
+    let record = crate::payments::record::Record { due_at: Some(at(50)), ..read.clone() };
+    let commit =
+        crate::store::Commit { read, record, transition: None, enrol: vec![], alerts: vec![], is_news: true };
+    assert_eq!(first.commit(commit).await.unwrap(), Committed::Stale);
+    assert_eq!(first.history(&object("A1")).await.unwrap().len(), 1);
+    // One of two hosts gets a name that both want.
+    let (here, there) =
+        tokio::join!(first.remember_new("number/1", "one"), second.remember_new("number/1", "two"));
+    assert!(here.unwrap() != there.unwrap());
+    for store in [first, second] {
+        store.catch_up().await.unwrap();
+        assert_clean(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn three_hosts_write_at_once_and_each_fact_is_written_once() {
+    let Some((server, name)) = database("fight") else { return };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let url = server.url(&name);
+    let hosts = folders.iter().enumerate().map(|(host, folder)| {
+        let options = shared(folder.path(), &url);
+        async move {
+            let store = opened(options).await;
+            let many = (0..25).map(|number| {
+                let store = store.clone();
+                async move { enrol(&store, &format!("H{host}N{number:02}"), at(0)).await }
+            });
+            for one in many {
+                one.await;
+            }
+            store
+        }
+    });
+    let hosts: Vec<_> = hosts.map(tokio::spawn).collect();
+    let mut stores = Vec::new();
+    for host in hosts {
+        stores.push(host.await.unwrap());
+    }
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_fact"), "75");
+    for store in stores {
+        store.catch_up().await.unwrap();
+        assert_eq!(ids(&store).await.len(), 75);
+        assert_clean(&store).await;
+        store.close().await.unwrap();
+    }
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_host"), "0");
+}
+
+#[tokio::test]
+async fn a_host_whose_session_was_ended_writes_nothing() {
     let Some((server, name)) = database("fenced") else { return };
     let one = tempfile::tempdir().unwrap();
     let store = opened(shared(one.path(), &server.url(&name))).await;
     enrol(&store, "A1", at(0)).await;
-    let other = "UPDATE reconciled_lease SET owner = 'other', fence = fence + 1, \
-                 lease_until = clock_timestamp() + interval '1 hour'";
-    server.sql(&name, other);
+    server.sql(&name, "DELETE FROM reconciled_host");
     let refused = store.enrol(vec![enrolment("A2")], at(1)).await.unwrap_err();
     assert!(refused.is_fatal() && refused.to_string().contains("another host has taken over"), "{refused}");
     assert!(store.failure().is_some());
@@ -153,10 +246,25 @@ async fn a_host_that_was_replaced_writes_nothing() {
     assert!(store.due(&account(), &kind(), at(9), 9).await.is_err(), "nothing is due here any more");
     assert!(store.close().await.is_err());
     assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_fact"), "1");
-    assert_eq!(server.sql(&name, "SELECT owner FROM reconciled_lease"), "other", "it is not returned");
-    let error = open_error(shared(one.path(), &server.url(&name))).await;
-    assert!(matches!(&error, OpenError::Elsewhere(owner) if owner == "other"), "{error}");
+    let store = opened(shared(one.path(), &server.url(&name))).await;
+    assert_eq!(ids(&store).await, ["A1"]);
 }
+
+#[tokio::test]
+async fn a_database_that_loses_facts_stops_the_host() {
+    let Some((server, name)) = database("loses") else { return };
+    let one = tempfile::tempdir().unwrap();
+    let store = opened(shared(one.path(), &server.url(&name))).await;
+    enrol(&store, "A1", at(0)).await;
+    enrol(&store, "A2", at(0)).await;
+    server.sql(&name, FORGET_ALL_BUT_ONE);
+    let refused = store.enrol(vec![enrolment("A3")], at(1)).await.unwrap_err();
+    assert!(refused.is_fatal() && refused.to_string().contains("has lost facts"), "{refused}");
+}
+
+/// As after a failover to a replica that was behind.
+const FORGET_ALL_BUT_ONE: &str = "UPDATE reconciled_lease SET last_sequence = 1, \
+    last_hash = (SELECT hash FROM reconciled_fact WHERE sequence = 1); DELETE FROM reconciled_fact WHERE sequence > 1";
 
 #[tokio::test]
 async fn a_database_that_restarts_within_the_term_goes_unnoticed() {
@@ -180,7 +288,7 @@ async fn a_database_that_restarts_within_the_term_goes_unnoticed() {
 }
 
 #[tokio::test]
-async fn a_frozen_database_ends_the_lease_and_a_thawed_one_goes_on() {
+async fn a_frozen_database_ends_the_session_and_a_thawed_one_goes_on() {
     let Some(_) = database("probe") else { return };
     let server = Server::new().unwrap();
     server.create("own");
@@ -197,7 +305,7 @@ async fn a_frozen_database_ends_the_lease_and_a_thawed_one_goes_on() {
     assert!(matches!(error, OpenError::Database(_)), "{error}");
     let (options, seen) = waiting(shared(one.path(), &url));
     let store = tokio::spawn(opened(options));
-    until("the standby says why it waits", || seen.lock().unwrap().trouble.is_some()).await;
+    until("it says why it waits", || seen.lock().unwrap().trouble.is_some()).await;
     server.thaw();
     let store = store.await.unwrap();
     let known = ids(&store).await;
@@ -269,14 +377,11 @@ async fn what_the_database_lost_is_noticed_and_imported() {
         enrol(&store, &format!("A{number}"), at(0)).await;
     }
     store.close().await.unwrap();
-    let forget = "UPDATE reconciled_lease SET last_sequence = 2, \
-                  last_hash = (SELECT hash FROM reconciled_fact WHERE sequence = 2); \
-                  DELETE FROM reconciled_fact WHERE sequence > 2";
-    server.sql(&name, forget);
+    server.sql(&name, FORGET_ALL_BUT_ONE);
     let error = open_error(options()).await;
-    assert!(matches!(error, OpenError::DatabaseBehind { database: 2, copy: 4 }), "{error}");
+    assert!(matches!(error, OpenError::DatabaseBehind { database: 1, copy: 4 }), "{error}");
     let imported = import(options(), at(0)).await.unwrap();
-    assert_eq!((imported.added, imported.last), (2, 4));
+    assert_eq!((imported.added, imported.last), (3, 4));
     assert_eq!(import(options(), at(0)).await.unwrap().added, 0);
     let store = opened(options()).await;
     assert_eq!(ids(&store).await.len(), 4);
@@ -351,38 +456,9 @@ async fn a_newer_schema_and_a_wrong_password_are_refused() {
     let (options, _) = waiting(shared(two.path(), &server.url(&name)));
     let error = open_error(options).await;
     assert!(error.to_string().contains("schema version 99"), "{error}");
-    assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "1", "it took no lease");
+    assert_eq!(server.sql(&name, "SELECT fence FROM reconciled_lease"), "1", "it began no session");
     let (options, _) = waiting(shared(two.path(), &server.url(&name).replace("hush", "wrong-one")));
     let error = open_error(options).await;
     let text = error.to_string();
     assert!(text.contains("28P01") && !text.contains("wrong-one"), "{text}");
-}
-
-#[tokio::test]
-async fn two_hosts_fight_for_the_lease_and_each_fact_is_written_once() {
-    let Some((server, name)) = database("fight") else { return };
-    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let url = server.url(&name);
-    let written = Arc::new(AtomicU64::new(0));
-    let hosts = folders.iter().enumerate().map(|(host, folder)| {
-        let (options, written) = (waiting(shared(folder.path(), &url)).0, Arc::clone(&written));
-        async move {
-            for round in 0..6 {
-                let store = opened(options.clone()).await;
-                for number in 0..5 {
-                    enrol(&store, &format!("H{host}R{round}N{number}"), at(0)).await;
-                    written.fetch_add(1, Ordering::SeqCst);
-                }
-                store.close().await.unwrap();
-            }
-        }
-    });
-    let hosts: Vec<_> = hosts.map(tokio::spawn).collect();
-    for host in hosts {
-        host.await.unwrap();
-    }
-    let store = opened(shared(folders[0].path(), &url)).await;
-    assert_eq!(ids(&store).await.len() as u64, written.load(Ordering::SeqCst));
-    assert_eq!(server.sql(&name, "SELECT count(*) FROM reconciled_fact"), "60");
-    assert_clean(&store).await;
 }

@@ -280,7 +280,10 @@ async fn those_who_wait_together_share_a_sync() {
         let answers: Vec<_> = (0..64)
             .map(|number| {
                 let one = vec![enrolment(&format!("A{number}"))];
-                store.engine.submit(move |group| crate::store::operations::enrol(group, one, at(0))).unwrap()
+                store
+                    .engine
+                    .submit(move |group| crate::store::operations::enrol(group, one.clone(), at(0)))
+                    .unwrap()
             })
             .collect();
         drop(held);

@@ -1,4 +1,5 @@
--- $1: the name. $2: the fence. $3: the term in milliseconds. One row, or none: another host has taken over.
-UPDATE reconciled_lease SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
-WHERE name = $1 AND fence = $2
-RETURNING fence
+-- $1: the session. $2: the term in milliseconds. $3: which accounts the host is configured for. One row, or none: the
+-- session has ended.
+UPDATE reconciled_host SET lease_until = clock_timestamp() + $2 * interval '1 millisecond', accounts = $3
+WHERE session = $1
+RETURNING session

@@ -1,8 +1,7 @@
--- Takes the lease if nobody has it. $1: the name. $2: the owner. $3: the term in milliseconds. $4: the hash before the
--- first entry. One row, or none: another host has it.
-INSERT INTO reconciled_lease AS held (name, owner, lease_until, fence, last_sequence, last_hash)
-VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', 1, 0, $4)
-ON CONFLICT (name) DO UPDATE
-SET owner = excluded.owner, lease_until = excluded.lease_until, fence = held.fence + 1
-WHERE held.owner IN ('', excluded.owner) OR held.lease_until < clock_timestamp()
-RETURNING fence, last_sequence, last_hash
+-- Takes those accounts whose fence is still the one at which they were free. $1: the session. $2: names. $3: fences.
+-- A row for each account that is now ours.
+UPDATE reconciled_account AS account SET session = $1, fence = account.fence + 1
+FROM unnest($2, $3) AS free (name, fence)
+WHERE account.name = free.name AND account.fence = free.fence
+AND EXISTS (SELECT 1 FROM reconciled_host AS host WHERE host.session = $1)
+RETURNING account.name
