@@ -222,7 +222,7 @@ async fn takeover(server: &Server, objects: usize, table: &mut Table) -> Result<
     let (_two, second) = open(server, Some("takeover")).await?;
     let name = account(0);
     let (of_first, of_second) = (first.fleet().ok_or("not shared")?, second.fleet().ok_or("not shared")?);
-    of_first.declare(&[name.as_str().to_owned()].into()).await?;
+    of_first.declare(&[(name.as_str().to_owned(), name.as_str().to_owned())].into()).await?;
     of_first.take(of_first.see().await?.free).await?;
     rounds::fill(&first, objects, 1).await?;
     second.catch_up().await?;

@@ -228,6 +228,16 @@ impl Pace {
         self.shared.held().leave(account);
     }
 
+    /// No permit is issued for any account from now on.
+    pub fn leave_all(&self) {
+        self.shared.held().leave_all();
+    }
+
+    /// Whether everything that was at work on any account that was left has ended.
+    pub fn have_all_left(&self) -> bool {
+        self.shared.held().have_all_left()
+    }
+
     /// Whether everything that was at work on an account when it was left has ended.
     pub fn has_left(&self, account: &AccountName) -> bool {
         self.shared.held().has_left(account)

@@ -169,6 +169,7 @@ impl Calls {
         loop {
             match self.pace.take(&account.name, operation) {
                 Ok(permit) => return Ok(permit),
+                Err(wait) if !self.pace.holds(&account.name) => return Err(wait),
                 Err(wait) if self.clock.monotonic().saturating_add(wait) > until => return Err(wait),
                 // At least 1 ms: a bucket counts in finer steps than the clock.
                 Err(wait) => self.clock.sleep(wait.max(Duration::from_millis(1))).await,

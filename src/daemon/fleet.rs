@@ -5,11 +5,12 @@
 //!
 //! Whatever is done for all accounts together (alerts, events, the nightly report) is done by one host, the keeper.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
@@ -18,8 +19,9 @@ use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
-use crate::store::{Balance, Fleet, KEEPER, Store, StoreError};
+use crate::store::{Balance, Fleet, KEEPER, Seen, Store, StoreError};
 use crate::task::{Done, Round, Work};
+use crate::text;
 
 /// The time between two looks at the other hosts.
 const EVERY: Duration = Duration::from_secs(1);
@@ -94,15 +96,24 @@ struct Sharing {
     store: Store,
     clock: SharedClock,
     balance: Balance,
-    /// The accounts that the other hosts know that this one is configured for.
-    declared: Option<BTreeSet<String>>,
-    /// What this host has, the keeper's work included.
-    held: BTreeSet<String>,
+    /// The accounts, each with its unit, that the other hosts know that this one is configured for.
+    declared: Option<BTreeMap<String, String>>,
+    /// What this host works on, the keeper's work included, each with its fence.
+    held: BTreeMap<String, i64>,
+    /// Accounts on which work is about to end.
+    leaving: JoinSet<String>,
+    leaving_names: BTreeMap<String, i64>,
+    /// Accounts on which work has ended, until the database has heard that they are given up.
+    giving_up: BTreeMap<String, i64>,
     /// A change was asked for, and its answer did not arrive.
     is_in_doubt: bool,
     /// Why the database did not answer.
     trouble: Option<String>,
 }
+
+/// The name on the board, and the period after which the watchdog misses a round.
+const NAME: &str = "hosts";
+const MISSED_AFTER: Duration = Duration::from_secs(60);
 
 impl Daemon {
     /// Begins to share the work with the other hosts; does nothing for a store of one host.
@@ -115,27 +126,48 @@ impl Daemon {
             clock: self.foundation.clock.clone(),
             balance: Balance::default(),
             declared: None,
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
+            leaving: JoinSet::new(),
+            leaving_names: BTreeMap::new(),
+            giving_up: BTreeMap::new(),
             is_in_doubt: false,
             trouble: None,
         };
-        tokio::spawn(sharing.run(self.stop.clone()));
+        tokio::spawn(sharing.run(self.sharing.clone()));
+    }
+
+    /// Before the loops are stopped: takes nothing more, and begins no more work on any account.
+    pub(super) fn stop_sharing(&self) {
+        self.sharing.cancel();
+        if self.foundation.store.fleet().is_some() {
+            self.foundation.pace.leave_all();
+        }
+    }
+
+    /// Waits until nothing is at work on any account, but not for longer than `within`.
+    pub(super) async fn until_work_has_ended(&self, within: Duration) {
+        if self.foundation.store.fleet().is_none() {
+            return;
+        }
+        let clock = &self.foundation.clock;
+        let until = clock.monotonic().saturating_add(within);
+        while !self.foundation.pace.have_all_left() && clock.monotonic() < until {
+            clock.sleep(LEAVING).await;
+        }
     }
 
     /// For a command in the place of a daemon: takes whatever no other host has.
     pub(super) async fn take_free_accounts(&self, rooms: &Rooms) -> Result<(), StoreError> {
         let Some(fleet) = self.foundation.store.fleet() else { return Ok(()) };
-        let names = names(&rooms.accounts);
+        let units = units(&rooms.accounts);
         let taken = async {
-            fleet.declare(&names).await?;
-            let free = fleet.see().await?.free.into_iter().filter(|(name, _)| names.contains(name));
+            fleet.declare(&units).await?;
+            let free = fleet.see().await?.free.into_iter().filter(|(name, _)| units.contains_key(name));
             fleet.take(free.collect()).await
         };
-        let taken = taken.await.map_err(StoreError::Broken)?;
+        let taken: BTreeMap<String, i64> = taken.await.map_err(StoreError::Broken)?.into_iter().collect();
         self.foundation.store.catch_up().await?;
-        for account in
-            rooms.accounts.iter().filter(|account| taken.iter().any(|name| name == account.name.as_str()))
-        {
+        for account in rooms.accounts.iter().filter(|account| taken.contains_key(account.name.as_str())) {
             self.begin_account(account).await?;
         }
         Ok(())
@@ -143,8 +175,9 @@ impl Daemon {
 
     /// Requests may be sent for an account from now on.
     async fn begin_account(&self, account: &Arc<Account>) -> Result<(), StoreError> {
-        self.foundation.pace.begin(&account.name);
+        self.reconcile.forget_learnt(&account.name);
         self.foundation.calls.look_again(&account.name);
+        self.foundation.pace.begin(&account.name);
         rooms::greet(&self.foundation, std::slice::from_ref(account)).await?;
         let rooms = self.rooms();
         let reporters = rooms.reporters.iter().filter(|reporter| reporter.account.name == account.name);
@@ -163,25 +196,45 @@ impl Daemon {
             self.foundation.clock.sleep(LEAVING).await;
         }
     }
+
+    /// Wakes the loops of what one host does for all.
+    fn wake_keeper(&self, rooms: &Rooms) {
+        let store = &self.foundation.store;
+        store.outbox_signal().notify_one();
+        self.report_time.notify_one();
+        for office in &rooms.back_offices {
+            store.target_signal(office.target()).notify_one();
+        }
+    }
 }
 
-fn names(accounts: &[Arc<Account>]) -> BTreeSet<String> {
-    accounts.iter().map(|account| account.name.as_str().to_owned()).collect()
+/// The accounts, each with its unit: those of one queue at the provider must be on one host.
+fn units(accounts: &[Arc<Account>]) -> BTreeMap<String, String> {
+    let unit = |account: &Arc<Account>| {
+        let queue = account.api.batches().map(|batches| format!("queue {}", batches.queue()));
+        let name = account.name.as_str().to_owned();
+        (name.clone(), queue.unwrap_or(name))
+    };
+    accounts.iter().map(unit).collect()
 }
 
 impl Sharing {
     async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let Some(daemon) = self.daemon.upgrade() else { return };
-            match self.round(&daemon).await {
-                Ok(()) => self.trouble = None,
-                Err(error) => {
-                    if self.trouble.as_ref() != Some(&error) {
-                        tracing::warn!(error, "this host cannot see the other hosts; it keeps its accounts");
-                    }
-                    self.trouble = Some(error);
-                }
+            daemon.board.beat(NAME, MISSED_AFTER);
+            let began = self.clock.monotonic();
+            let result = self.round(&daemon).await.map(|()| Done {
+                summary: format!("{} here", text::count(self.held.len(), "account")),
+                again_in: None,
+            });
+            let took = self.clock.monotonic().saturating_sub(began);
+            daemon.board.done(NAME, "period", took, &result);
+            let trouble = result.err();
+            if let Some(error) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+                tracing::warn!(error, "this host cannot see the other hosts; it keeps its accounts");
             }
+            self.trouble = trouble;
             drop(daemon);
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -192,89 +245,125 @@ impl Sharing {
 
     async fn round(&mut self, daemon: &Arc<Daemon>) -> Result<(), String> {
         let rooms = daemon.rooms();
-        let configured = names(&rooms.accounts);
+        let configured = units(&rooms.accounts);
         if self.declared.as_ref() != Some(&configured) {
             self.fleet.declare(&configured).await?;
             self.declared = Some(configured.clone());
         }
-        if self.is_in_doubt {
-            let missed = self.fleet.own().await?.difference(&self.held).cloned().collect();
-            self.begin(daemon, &rooms, missed).await?;
-            self.is_in_doubt = false;
-        }
+        self.give_up_what_was_left().await?;
         let seen = self.fleet.see().await?;
-        let plan = self.balance.plan(self.fleet.session(), &seen, &configured, &self.held);
-        let is_removed = |name: &&String| *name != KEEPER && !configured.contains(*name);
-        let removed = self.held.iter().filter(is_removed).cloned();
-        let give_up: BTreeSet<String> = plan.give_up.into_iter().chain(removed).collect();
-        if !give_up.is_empty() {
-            let leaving = give_up.iter().filter_map(|name| name.parse().ok()).map(|account| async move {
-                daemon.end_account(&account).await;
-            });
-            futures_util::future::join_all(leaving).await;
-            self.held.retain(|name| !give_up.contains(name));
-            tracing::info!(accounts = list(&give_up), "given up for another host");
-            self.is_in_doubt = true;
-            self.fleet.give_up(give_up.into_iter().collect()).await?;
-            self.is_in_doubt = false;
+        self.settle_doubt(daemon, &seen).await?;
+        let held = self.held.keys().cloned().collect();
+        let plan = self.balance.plan(self.fleet.session(), &seen, &configured, &held);
+        let is_removed = |name: &String| name != KEEPER && !configured.contains_key(name);
+        let removed = held.into_iter().filter(is_removed);
+        for name in plan.give_up.into_iter().chain(removed).collect::<BTreeSet<_>>() {
+            if let Some(fence) = self.held.remove(&name) {
+                self.leave(daemon, name, Some(fence));
+            }
         }
         if plan.take.is_empty() {
             return Ok(());
         }
         self.is_in_doubt = true;
-        let taken = self.fleet.take(plan.take).await?.into_iter().collect();
-        self.begin(daemon, &rooms, taken).await?;
+        let taken = self.fleet.take(plan.take).await?;
+        self.is_in_doubt = false;
+        self.begin(daemon, taken.into_iter().collect()).await
+    }
+
+    /// Ends the work on an account, in the background. With a fence, it is given up afterwards.
+    fn leave(&mut self, daemon: &Arc<Daemon>, name: String, fence: Option<i64>) {
+        let Ok(account) = name.parse::<AccountName>() else { return };
+        self.leaving_names.extend(fence.map(|fence| (name.clone(), fence)));
+        let daemon = Arc::clone(daemon);
+        self.leaving.spawn(async move {
+            daemon.end_account(&account).await;
+            name
+        });
+    }
+
+    /// Gives up the accounts on which work has ended. If the answer does not arrive, it is asked for again in the next
+    /// round: until then they are nobody's to begin.
+    async fn give_up_what_was_left(&mut self) -> Result<(), String> {
+        while let Some(ended) = self.leaving.try_join_next() {
+            // A panic while work ended: the name stays, and so does the account, until this process ends.
+            let Ok(name) = ended else { continue };
+            self.giving_up.extend(self.leaving_names.remove_entry(&name));
+        }
+        if !self.giving_up.is_empty() {
+            self.fleet.give_up(self.giving_up.clone().into_iter().collect()).await?;
+            tracing::info!(accounts = list(self.giving_up.keys()), "given up for another host");
+            self.giving_up.clear();
+        }
+        Ok(())
+    }
+
+    /// Compares what this host works on with what the database says that it has. They differ after an answer was lost.
+    async fn settle_doubt(&mut self, daemon: &Arc<Daemon>, seen: &Seen) -> Result<(), String> {
+        let Some(me) = seen.hosts.iter().find(|host| host.session == self.fleet.session()) else {
+            return Ok(());
+        };
+        let known = self.held.len() + self.leaving_names.len() + self.giving_up.len();
+        let has = usize::try_from(me.has).unwrap_or(usize::MAX) + usize::from(me.is_keeper);
+        if !self.is_in_doubt && known == has {
+            return Ok(());
+        }
+        let own = self.fleet.own().await?;
+        let lost: Vec<String> = self
+            .held
+            .iter()
+            .filter(|(name, fence)| own.get(*name) != Some(*fence))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in lost {
+            self.held.remove(&name);
+            if name == KEEPER {
+                daemon.keeper.0.store(false, Ordering::SeqCst);
+            } else {
+                self.leave(daemon, name, None);
+            }
+        }
+        let is_new = |name: &String| {
+            ![&self.held, &self.leaving_names, &self.giving_up].iter().any(|known| known.contains_key(name))
+        };
+        let missed = own.into_iter().filter(|(name, _)| is_new(name)).collect();
+        self.begin(daemon, missed).await?;
         self.is_in_doubt = false;
         Ok(())
     }
 
     /// Works on accounts that are this host's since a moment ago.
-    async fn begin(
-        &mut self,
-        daemon: &Arc<Daemon>,
-        rooms: &Rooms,
-        taken: BTreeSet<String>,
-    ) -> Result<(), String> {
+    async fn begin(&mut self, daemon: &Arc<Daemon>, taken: BTreeMap<String, i64>) -> Result<(), String> {
         if taken.is_empty() {
             return Ok(());
         }
         self.store.catch_up().await.map_err(|error| error.to_string())?;
-        tracing::info!(accounts = list(&taken), "this host works on them from now on");
-        if taken.contains(KEEPER) {
+        tracing::info!(accounts = list(taken.keys()), "this host works on them from now on");
+        let rooms = daemon.rooms();
+        self.held.extend(taken.clone());
+        if taken.contains_key(KEEPER) {
             rooms.deliverer.learn_again().await.map_err(|error| error.to_string())?;
+            for office in &rooms.back_offices {
+                office.read_again().await.map_err(|error| error.to_string())?;
+            }
             daemon.keeper.0.store(true, Ordering::SeqCst);
-            daemon.wake_keeper(rooms);
+            daemon.wake_keeper(&rooms);
         }
-        for account in rooms.accounts.iter().filter(|account| taken.contains(account.name.as_str())) {
+        for account in rooms.accounts.iter().filter(|account| taken.contains_key(account.name.as_str())) {
             daemon.begin_account(account).await.map_err(|error| error.to_string())?;
-            daemon.start_account(account).await;
+            daemon.start_account(&account.name).await;
         }
-        self.held.extend(taken);
         Ok(())
     }
 }
 
 /// The first names of a list, and how many there are.
-fn list(names: &BTreeSet<String>) -> String {
-    let first: Vec<&str> = names
-        .iter()
-        .take(5)
-        .map(|name| if name == KEEPER { "(what one host does for all)" } else { name })
-        .collect();
-    match names.len().saturating_sub(first.len()) {
+fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let number = names.len();
+    let shown = |name: &'a String| if name == KEEPER { "(what one host does for all)" } else { name };
+    let first: Vec<&str> = names.take(5).map(shown).collect();
+    match number.saturating_sub(first.len()) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
-    }
-}
-
-impl Daemon {
-    /// Wakes the loops of what one host does for all.
-    fn wake_keeper(&self, rooms: &Rooms) {
-        let store = &self.foundation.store;
-        store.outbox_signal().notify_one();
-        self.report_time.notify_one();
-        for office in &rooms.back_offices {
-            store.target_signal(office.target()).notify_one();
-        }
     }
 }

@@ -25,6 +25,8 @@ use super::timekeeping::heard_by_any;
 
 /// The name under which the conditions that last are stored.
 const STORED_AT: &str = "health-conditions";
+/// Begins the names under which several hosts store the conditions of accounts.
+const OF_ACCOUNTS: &str = "health-conditions/account/";
 /// The loop that makes the nightly reports.
 const REPORTS: &str = "reports";
 /// A condition of the load must last for this long before it counts.
@@ -251,20 +253,27 @@ impl Checking {
         Ok(Findings { found, unknown })
     }
 
-    /// The name under which the conditions that last are stored: each of several hosts has its own.
-    fn stored_at(&self) -> String {
-        self.store
-            .fleet()
-            .map_or_else(|| STORED_AT.to_owned(), |fleet| format!("{STORED_AT}/{}", fleet.host()))
+    /// The conditions that last, of this machine and of the accounts that this host works on.
+    async fn lasting(&self) -> Result<BTreeMap<String, Lasting>, StoreError> {
+        let Some(fleet) = self.store.fleet() else {
+            return Ok(documents::read_if_sound(&self.store, STORED_AT).await?.unwrap_or_default());
+        };
+        let own = format!("{STORED_AT}/host/{}", fleet.host());
+        let mut lasting: BTreeMap<String, Lasting> =
+            documents::read_if_sound(&self.store, &own).await?.unwrap_or_default();
+        for (_, text) in self.store.recall_all(OF_ACCOUNTS).await? {
+            let of_account: BTreeMap<String, Lasting> = serde_json::from_str(&text).unwrap_or_default();
+            let is_here =
+                |one: &Lasting| one.account.as_ref().is_some_and(|account| self.pace.holds(account));
+            lasting.extend(of_account.into_iter().filter(|(_, one)| is_here(one)));
+        }
+        Ok(lasting)
     }
 
     async fn round(&self) -> Result<String, StoreError> {
         let now = self.clock.now();
-        let stored =
-            documents::read_if_sound::<BTreeMap<String, Lasting>>(&self.store, &self.stored_at()).await?;
-        let mut lasting = stored.unwrap_or_default();
-        // Another host knows about these now.
-        lasting.retain(|_, one| one.account.as_ref().is_none_or(|account| self.pace.holds(account)));
+        let mut lasting = self.lasting().await?;
+        let before = lasting.clone();
         let found = self.found(&lasting, now).await?;
         let changes = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,7 +288,7 @@ impl Checking {
             lasting.insert(key.clone(), begun);
         }
         if !changes.begun.is_empty() {
-            self.keep(&lasting).await?;
+            self.keep(&before, &lasting).await?;
         }
         for (key, one) in changes.begun.into_iter().chain(changes.lasts) {
             let Some(begun) = lasting.get(&key) else { continue };
@@ -297,14 +306,35 @@ impl Checking {
             lasting.remove(&key);
         }
         if has_ended {
-            self.keep(&lasting).await?;
+            self.keep(&before, &lasting).await?;
         }
         Ok(crate::text::count(lasting.len(), "condition"))
     }
 
-    async fn keep(&self, lasting: &BTreeMap<String, Lasting>) -> Result<(), StoreError> {
-        let Ok(text) = serde_json::to_string(lasting) else { return Ok(()) };
-        self.store.remember(&self.stored_at(), &text).await
+    /// Stores them. Of several hosts, each stores those of its machine; those of an account move with it.
+    async fn keep(
+        &self,
+        before: &BTreeMap<String, Lasting>,
+        lasting: &BTreeMap<String, Lasting>,
+    ) -> Result<(), StoreError> {
+        let Some(fleet) = self.store.fleet() else {
+            return self.write(STORED_AT, lasting.iter().collect()).await;
+        };
+        let of = |account: Option<&AccountName>| {
+            lasting.iter().filter(move |(_, one)| one.account.as_ref() == account).collect()
+        };
+        self.write(&format!("{STORED_AT}/host/{}", fleet.host()), of(None)).await?;
+        let accounts: BTreeSet<&AccountName> =
+            before.values().chain(lasting.values()).filter_map(|one| one.account.as_ref()).collect();
+        for account in accounts {
+            self.write(&format!("{OF_ACCOUNTS}{account}"), of(Some(account))).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, name: &str, lasting: BTreeMap<&String, &Lasting>) -> Result<(), StoreError> {
+        let Ok(text) = serde_json::to_string(&lasting) else { return Ok(()) };
+        self.store.remember(name, &text).await
     }
 
     /// The account that a condition is about; of the machine, all.

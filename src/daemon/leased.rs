@@ -23,9 +23,15 @@ pub(super) fn over(inner: Arc<dyn Transport>, store: &Store) -> Arc<dyn Transpor
 impl Transport for Leased {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
-            match self.store.failure() {
-                Some(_) => Err(TransportError::Connect("this host may no longer use the store".to_owned())),
-                None => self.inner.send(request).await,
+            let refused = || TransportError::Connect("this host may no longer use the store".to_owned());
+            if self.store.failure().is_some() || self.store.is_closed() {
+                return Err(refused());
+            }
+            // Connecting may take longer than the rest of the session.
+            tokio::select! {
+                biased;
+                _ = self.store.lease_ended() => Err(TransportError::Broken("this host may no longer use the store".to_owned())),
+                answer = self.inner.send(request) => answer,
             }
         })
     }

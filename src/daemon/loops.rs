@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::apis::Account;
+use crate::payments::object::AccountName;
 use crate::store::StoreError;
 use crate::task::{Rhythm, Work, keep, keep_as};
 
@@ -173,10 +174,12 @@ impl Daemon {
         *running = loops;
     }
 
-    /// Starts the loops of one account, unless they run.
-    pub(super) async fn start_account(&self, account: &Arc<Account>) {
+    /// Starts the loops of one account of the configuration in force, unless they run.
+    pub(super) async fn start_account(&self, name: &AccountName) {
         let mut running = self.loops.lock().await;
-        if !running.accounts.contains_key(&account.name) {
+        let rooms = self.rooms();
+        let account = rooms.accounts.iter().find(|account| account.name == *name);
+        if let Some(account) = account.filter(|_| !running.accounts.contains_key(name)) {
             self.begin_loops_of(account, &mut running);
         }
     }

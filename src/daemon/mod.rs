@@ -161,6 +161,8 @@ pub struct Daemon {
     /// The sessions of the dashboard; none if it has no address.
     sessions: Option<Arc<Sessions>>,
     loops: tokio::sync::Mutex<Loops>,
+    /// Stops sharing the work with other hosts.
+    sharing: CancellationToken,
     /// Whether this host does what one host does for all.
     keeper: fleet::Keeper,
     /// Stops the control server and the loops that a reload does not replace.
@@ -312,6 +314,7 @@ impl Daemon {
             clock: clock.clone(),
             transport: outside.transport,
             batches: Arc::clone(&foundation.batches),
+            pace: Arc::clone(&foundation.pace),
             routes: Arc::clone(&routes),
         };
         let notifications =
@@ -338,6 +341,7 @@ impl Daemon {
             today: Arc::default(),
             sessions: fixed.tcp.as_ref().map(|tcp| Arc::new(Sessions::at(tcp.base_url()))),
             loops: tokio::sync::Mutex::default(),
+            sharing: CancellationToken::new(),
             keeper: fleet::Keeper::of(&foundation.store),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
@@ -419,7 +423,9 @@ impl Daemon {
     /// When the store cannot be closed cleanly. Even then, nothing that was acknowledged is lost.
     pub async fn stop(&self) -> Result<(), StoreError> {
         let within = Duration::from_secs(self.rooms().config.polling.stop_within_s);
+        self.stop_sharing();
         self.stop_loops(within).await;
+        self.until_work_has_ended(within).await;
         self.stop.cancel();
         self.foundation.store.leave_off();
         let mut base = std::mem::take(&mut *self.base.lock().await);

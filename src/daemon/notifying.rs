@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::apis::Account;
 use crate::apis::notifications::sns::Roots;
+use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::clock::SharedClock;
 use crate::http::connections::Connections;
@@ -28,6 +29,7 @@ pub(super) struct Base {
     /// Does not pass dates to the clock: certificates come from hosts that messages name, and issuers without TLS.
     pub(super) transport: Arc<dyn Transport>,
     pub(super) batches: Arc<Batches>,
+    pub(super) pace: Arc<Pace>,
     pub(super) routes: Routes,
 }
 
@@ -37,13 +39,15 @@ pub(super) fn hub(
     settings: Settings,
     rooms: &Arc<RwLock<Arc<Rooms>>>,
 ) -> Result<Arc<Hub>, String> {
-    let Base { store, clock, transport, batches, routes } = base;
+    let Base { store, clock, transport, batches, pace, routes } = base;
     let rooms = Arc::clone(rooms);
     let reports: ReportPort = Arc::new(move |name: AccountName, _report_id| {
-        let (batches, rooms) = (Arc::clone(&batches), present(&rooms));
+        let (batches, pace, rooms) = (Arc::clone(&batches), Arc::clone(&pace), present(&rooms));
         Box::pin(async move {
             let account = rooms.accounts.iter().find(|account| account.name == name);
+            // Another host that has the account asks the provider about it anyway.
             let Some(account) = account else { return Ok(()) };
+            let Some(_at_work) = pace.work_on(&account.name) else { return Ok(()) };
             match batches.one_is_complete(account).await {
                 Ok(true) => Ok(()),
                 Ok(false) => {

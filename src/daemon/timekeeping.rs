@@ -39,8 +39,13 @@ struct LastTime {
     off_since: Option<Timestamp>,
 }
 
+/// Each of several hosts has a clock of its own.
+fn last_time(store: &Store) -> String {
+    store.fleet().map_or_else(|| LAST_TIME.to_owned(), |fleet| format!("{LAST_TIME}/{}", fleet.host()))
+}
+
 async fn recall(store: &Store) -> Result<LastTime, StoreError> {
-    Ok(documents::read_if_sound(store, LAST_TIME).await?.unwrap_or_default())
+    Ok(documents::read_if_sound(store, &last_time(store)).await?.unwrap_or_default())
 }
 
 /// Passes on to a clock what was confirmed before this start.
@@ -210,7 +215,7 @@ pub(super) fn heard_by_any(
 
 async fn keep(store: &Store, last: &LastTime) -> Result<(), StoreError> {
     match serde_json::to_string(last) {
-        Ok(text) => store.remember(LAST_TIME, &text).await,
+        Ok(text) => store.remember(&last_time(store), &text).await,
         Err(_) => Ok(()),
     }
 }

@@ -136,6 +136,10 @@ impl Known {
             let delay = now.elapsed.saturating_sub(hinted.elapsed);
             return self.found(&polled.object.kind, Some(delay), now.at);
         }
+        if polled.was_announced {
+            // To another host, or to this one before its start: that there was no hint cannot be said, nor how late it was.
+            return false;
+        }
         self.awaited.push_back(Awaited { object: polled.object.clone(), found: now });
         self.awaited.len() > MOST_AWAITED && self.not_announced()
     }

@@ -87,6 +87,7 @@ mod hints {
             is_seen: true,
             has_moved: true,
             became_final: true,
+            was_announced: false,
         };
         known.polled(&polled, KINDS, at(sent));
     }
@@ -101,6 +102,7 @@ mod hints {
             is_seen,
             has_moved,
             became_final: false,
+            was_announced: false,
         };
         known.polled(&polled, KINDS, at(sent));
     }
@@ -185,6 +187,7 @@ mod hints {
                 is_seen: true,
                 has_moved: true,
                 became_final: true,
+                was_announced: false,
             };
             known.polled(&polled, KINDS, now);
             assert!(known.end_waits(now).is_some_and(|wait| wait <= Duration::from_secs(900)), "{minute}");

@@ -69,6 +69,8 @@ pub struct EndedPoll<'a> {
     pub has_moved: bool,
     /// It was observed before, and is final since this poll.
     pub became_final: bool,
+    /// The provider had announced news of it, here or to another host that shares the store.
+    pub was_announced: bool,
 }
 
 /// Something odd about an answer whose state is believed all the same. The object is quarantined until an answer

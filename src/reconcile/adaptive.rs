@@ -272,7 +272,7 @@ impl Reconcile {
         self.store.commit(commit).await.map(|_| true)
     }
 
-    fn learning(&self) -> MutexGuard<'_, BTreeMap<AccountName, Learning>> {
+    pub(super) fn learning(&self) -> MutexGuard<'_, BTreeMap<AccountName, Learning>> {
         self.learning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

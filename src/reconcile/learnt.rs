@@ -30,6 +30,12 @@ impl Reconcile {
         Ok(())
     }
 
+    /// Another host may have learnt since: what an account has taught is read again at the next start of its loop.
+    pub fn forget_learnt(&self, account: &AccountName) {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+        self.learning().remove(account);
+    }
+
     /// Stores what an account's client has learnt since.
     pub(super) async fn keep_learnt(&self, account: &Account) -> Result<(), StoreError> {
         let Some(word) = account.api.learnt() else { return Ok(()) };

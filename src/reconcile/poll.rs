@@ -82,6 +82,7 @@ impl Reconcile {
         let standing = self.standing(&account.name);
         let polled = take_note(&mut locked(&standing), &record, &mut seen, sent_at, now);
         let object = record.object.clone();
+        let was_announced = record.is_announced;
         let seen_before_at = record.observed.as_ref().map(|observed| observed.seen_at);
         // How late a final state is found is known only if the provider dates it, and it was not final before we knew it.
         let dated = seen.as_ref().ok().and_then(|seen| seen.updated_at).filter(|_| seen_before_at.is_some());
@@ -97,6 +98,7 @@ impl Reconcile {
                 is_seen: failure.is_none(),
                 has_moved: moved.is_some(),
                 became_final: seen_before_at.is_some() && moved == Some(Phase::Final),
+                was_announced,
             });
         }
         let tally = &mut locked(&standing).tally;

@@ -381,6 +381,11 @@ impl Store {
         self.engine.trouble().cloned()
     }
 
+    /// Whether the last caller has closed it. On a shared store, nothing may be sent any more then.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.engine.open_polls(), Err(StoreError::Closed))
+    }
+
     /// A number that grows while upkeep makes progress ([`super::Meter::ticks`]).
     pub fn upkeep_ticks(&self) -> u64 {
         self.engine.meter.ticks()

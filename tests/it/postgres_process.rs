@@ -115,6 +115,13 @@ impl Fleet {
         self.server.sql("fleet", &sql).parse().unwrap()
     }
 
+    /// How many accounts each host has, in rising order.
+    fn counts(&self) -> String {
+        let sql = "SELECT count(account.name) FROM reconciled_host AS host LEFT JOIN reconciled_account AS account \
+                   ON account.session = host.session AND account.name <> '*' GROUP BY host.session ORDER BY 1";
+        self.server.sql("fleet", sql).replace('\n', " ")
+    }
+
     /// Waits until one of these members has everything of this list, and returns its place and session.
     async fn until_one_has(&self, members: &[&Member], accounts: &[&str]) -> (usize, i64) {
         members[0]
@@ -226,6 +233,7 @@ async fn a_frozen_host_is_replaced_and_writes_nothing_when_it_thaws() {
     let Some(fleet) = Fleet::new().await else { return };
     let mut members = [fleet.start("a"), fleet.start("b")];
     let clients = [members[0].works().await, members[1].works().await];
+    members[0].until("the accounts are shared out", async || (fleet.counts() == "1 1").then_some(())).await;
     let (owner, session) = fleet.until_one_has(&[&members[0], &members[1]], &["shop"]).await;
     let other = 1 - owner;
     let early: Vec<Planted> = (0..10).map(|_| fleet.decline(100)).collect();
@@ -341,12 +349,7 @@ async fn three_hosts_share_accounts_and_never_exceed_a_quota() {
     for member in &members {
         clients.push(member.works().await);
     }
-    let counts = || {
-        let sql = "SELECT count(account.name) FROM reconciled_host AS host LEFT JOIN reconciled_account AS account \
-                   ON account.session = host.session AND account.name <> '*' GROUP BY host.session ORDER BY 1";
-        fleet.server.sql("fleet", sql).replace('\n', " ")
-    };
-    members[0].until("the accounts are shared out", async || (counts() == "1 1 2").then_some(())).await;
+    members[0].until("the accounts are shared out", async || (fleet.counts() == "1 1 2").then_some(())).await;
     let mut declines = Vec::new();
     for number in 0u64..48 {
         let shop = SHOPS[usize::try_from(number % 4).unwrap()];
@@ -361,13 +364,15 @@ async fn three_hosts_share_accounts_and_never_exceed_a_quota() {
     // One leaves cleanly and comes back; one is killed and comes back.
     members[2].signal("TERM");
     assert_eq!(members[2].ended().await.code(), Some(0), "{}", members[2].log());
-    members[0].until("two hosts share them", async || (counts() == "2 2").then_some(())).await;
+    members[0].until("two hosts share them", async || (fleet.counts() == "2 2").then_some(())).await;
     members[2].restart();
     members[1].child.kill().unwrap();
     members[1].child.wait().unwrap();
-    members[0].until("the killed host is noticed", async || (counts() == "2 2").then_some(())).await;
+    members[0].until("the killed host is noticed", async || (fleet.counts() == "2 2").then_some(())).await;
     members[1].restart();
-    members[0].until("three hosts share them again", async || (counts() == "1 1 2").then_some(())).await;
+    members[0]
+        .until("three hosts share them again", async || (fleet.counts() == "1 1 2").then_some(()))
+        .await;
     all_declines_told(&fleet.host, &ids(&declines)).await;
     for one in &declines {
         assert_eq!(fleet.host.declines_told(one.id()), 1, "{}", one.id());

@@ -21,11 +21,13 @@ pub(super) struct Held {
     accounts: Option<HashMap<AccountName, Arc<()>>>,
     /// Accounts that are being given up.
     leaving: HashMap<AccountName, Arc<()>>,
+    /// Nothing is begun any more.
+    is_over: bool,
 }
 
 impl Held {
     pub(super) fn nothing() -> Held {
-        Held { accounts: Some(HashMap::new()), leaving: HashMap::new() }
+        Held { accounts: Some(HashMap::new()), ..Held::default() }
     }
 
     pub(super) fn has(&self, account: &AccountName) -> bool {
@@ -40,7 +42,7 @@ impl Held {
     }
 
     pub(super) fn begin(&mut self, account: &AccountName) {
-        if let Some(accounts) = &mut self.accounts {
+        if let Some(accounts) = self.accounts.as_mut().filter(|_| !self.is_over) {
             accounts.entry(account.clone()).or_default();
         }
     }
@@ -49,6 +51,18 @@ impl Held {
     pub(super) fn leave(&mut self, account: &AccountName) {
         let held = self.accounts.as_mut().and_then(|accounts| accounts.remove(account));
         self.leaving.extend(held.map(|held| (account.clone(), held)));
+    }
+
+    /// No more work begins on any account, ever.
+    pub(super) fn leave_all(&mut self) {
+        self.leaving.extend(self.accounts.take().unwrap_or_default());
+        self.accounts = Some(HashMap::new());
+        self.is_over = true;
+    }
+
+    /// Whether all work on all accounts that are being given up has ended.
+    pub(super) fn have_all_left(&self) -> bool {
+        self.leaving.values().all(|held| Arc::strong_count(held) == 1)
     }
 
     /// Whether all work on an account that is being given up has ended.

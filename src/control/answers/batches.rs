@@ -10,7 +10,7 @@ use crate::control::messages::{
     BatchSubmission, BatchSubmitted,
 };
 use crate::control::problem::{Cause, Problem};
-use crate::control::service::{Answer, Service, storage};
+use crate::control::service::{Answer, Service};
 use crate::payments::object::AccountName;
 
 impl Service {
@@ -35,9 +35,6 @@ impl Service {
             label: submission.label,
             is_dry_run: submission.dry_run,
         };
-        if !self.is_daemon() && self.store.fleet().is_some() {
-            self.process.restore_budgets().await.map_err(storage)?;
-        }
         // Its files stay on this host.
         let _at_work = self.at_work_on(&account.name).await?;
         let done = self.batches.submit(account, asked).await.map_err(problem)?;
@@ -86,6 +83,8 @@ impl Service {
             let sender = rooms.senders.iter().find(|sender| sender.name == *name);
             sender.and_then(|sender| Some(sender.api.batches()?.queue()))
         };
+        let (known, _) = self.batches.show(reference).await.map_err(problem)?;
+        let _at_work = self.at_work_on(&known.account).await?;
         let entry = self.batches.grant(reference, wish, queue).await.map_err(problem)?;
         Ok(line(&entry))
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apis::Account;
-use crate::apis::pace::AtWork;
 use crate::calls::{Attempt, CallError, Ended, Outcome, Wanted};
 use crate::control::messages::{
     CallAttempt, CallList, CallOperation, CallOperations, CallOutcome, CallParameter, CallRan, CallResolve,
@@ -54,27 +53,6 @@ impl Service {
         Ok(ran(name, operation, ended))
     }
 
-    /// Refuses if another host works on the account: that host alone knows what is left of the quota.
-    pub(super) async fn at_work_on(&self, account: &AccountName) -> Answer<AtWork> {
-        if let Some(at_work) = self.pace.work_on(account) {
-            return Ok(at_work);
-        }
-        let owner = match self.store.fleet() {
-            Some(fleet) => fleet.owner(account.as_str()).await.ok().flatten(),
-            None => None,
-        };
-        let (detail, remedy) = match owner.filter(|_| !self.pace.holds(account)) {
-            Some(owner) => {
-                (format!("{owner} works on account {account}"), "send the request to that host".to_owned())
-            }
-            None => (
-                format!("no host works on account {account} at the moment"),
-                "try again in a minute".to_owned(),
-            ),
-        };
-        Err(Problem::new(Cause::Conflict, detail, remedy))
-    }
-
     /// Whether a call only reads: its account and its operation are known, and the operation changes nothing.
     pub(in crate::control) fn is_reading_call(&self, wanted: &CallWanted) -> bool {
         let Ok(account) = caller(&self.rooms(), &wanted.account) else { return false };
@@ -116,6 +94,7 @@ impl Service {
     /// Records the outcome of a call in doubt.
     pub async fn resolve_call(&self, request: &CallResolve) -> Answer<CallAttempt> {
         let CallResolve { account, attempt, was_done } = request;
+        let _at_work = self.at_work_on(account).await?;
         let attempt = self.calls.end(account, attempt, *was_done).await.map_err(problem)?;
         Ok(line(&attempt))
     }

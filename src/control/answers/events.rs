@@ -144,6 +144,7 @@ impl Service {
     pub async fn test_events(&self, request: &EventsTest) -> Answer<Vec<Tested>> {
         let mut tested = Vec::new();
         for office in self.back_offices(request.receiver.as_deref())? {
+            self.at_keeper().await?;
             let outcome = office.test().await;
             tested.push(Tested {
                 target: office.name().to_owned(),
@@ -158,6 +159,7 @@ impl Service {
     pub async fn enable_events(&self, request: &EventsEnable) -> Answer<EventsEnabled> {
         let mut was_disabled = false;
         for office in self.back_offices(Some(&request.receiver))? {
+            self.at_keeper().await?;
             was_disabled |= office.enable().await.map_err(storage)?;
         }
         Ok(EventsEnabled { receiver: request.receiver.clone(), was_disabled })

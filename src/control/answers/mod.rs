@@ -13,6 +13,7 @@ mod dashboard;
 mod declines;
 mod enrol;
 mod events;
+mod hosts;
 mod metrics;
 mod notifications;
 mod objects;

@@ -15,11 +15,13 @@ impl Service {
 
     /// Trusts a topic.
     pub async fn trust(&self, request: &TrustRequest) -> Answer<ChannelView> {
+        let _at_work = self.at_work_on(&request.account).await?;
         self.notifications.trust(&request.account, &request.topic).await.map_err(problem)
     }
 
     /// Confirms a subscription.
     pub async fn confirm(&self, request: &ConfirmRequest) -> Answer<ChannelView> {
+        let _at_work = self.at_work_on(&request.account).await?;
         self.notifications.confirm(&request.account).await.map_err(problem)
     }
 

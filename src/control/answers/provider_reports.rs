@@ -20,6 +20,7 @@ impl Service {
         let FetchBegin { account, types, from, to, again } = request;
         let rooms = self.rooms();
         let reporter = find(&rooms.reporters, &account)?;
+        let _at_work = self.at_work_on(&account).await?;
         let wanted = Wanted { words: types, from, to, is_anew: again };
         let begun = self.downloads.begin(&reporter.account, &wanted).await.map_err(problem)?;
         Ok(self.fetched(reporter, &begun, None))
@@ -32,6 +33,7 @@ impl Service {
         let mut next_at = None;
         if !self.is_daemon() {
             self.process.restore_budgets().await.map_err(|error| problem(error.into()))?;
+            let _at_work = self.at_work_on(&request.account).await?;
             let ports =
                 Ports { routes: Arc::clone(&self.routes), accepted: Arc::clone(&self.reconcile).accepted() };
             let round = self.downloads.round(&reporter.account, &ports).await.map_err(problem)?;

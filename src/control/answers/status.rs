@@ -77,23 +77,6 @@ impl Service {
         })
     }
 
-    /// The hosts that share the store, as seen a moment ago.
-    fn hosts(&self) -> Vec<FleetHost> {
-        let Some(fleet) = self.store.fleet() else { return Vec::new() };
-        let seen = fleet.seen();
-        let this = seen.hosts.iter().find(|host| host.session == fleet.session());
-        let own = this.map(|host| host.accounts.clone());
-        let hosts = seen.hosts.into_iter().map(|host| FleetHost {
-            is_this: host.session == fleet.session(),
-            since: host.since,
-            accounts: host.has,
-            is_keeper: host.is_keeper,
-            is_configured_otherwise: own.as_ref().is_some_and(|own| *own != host.accounts),
-            name: host.name,
-        });
-        hosts.collect()
-    }
-
     /// The number of messages that wait for a target, up to one page. What was not tried and is not due waits on purpose:
     /// an escalation, or what another alert explains.
     pub(super) async fn pending(&self, target: &str, now: Timestamp) -> Answer<u64> {

@@ -46,6 +46,15 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
         Ok(value)
     }
 
+    /// Another host may have changed it.
+    async fn read_again(&self, store: &Store) -> Result<(), StoreError> {
+        if let Some(known) = self.value.get() {
+            let stored: Option<Option<T>> = read_if_sound(store, &self.stored_as).await?;
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = stored.flatten();
+        }
+        Ok(())
+    }
+
     async fn read(&self, store: &Store) -> Result<Mutex<Option<T>>, StoreError> {
         let stored: Option<Option<T>> = read_if_sound(store, &self.stored_as).await?;
         Ok(Mutex::new(stored.flatten()))
@@ -64,6 +73,15 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
 }
 
 impl BackOffice {
+    /// Reads again what another host may have changed, before this one begins to deliver.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read_again(&self) -> Result<(), StoreError> {
+        self.silence.read_again(&self.ports.store).await?;
+        self.gone.read_again(&self.ports.store).await
+    }
+
     /// Reports a receiver that asked for no more events, once until it is enabled or accepts one.
     pub(super) async fn report_gone(&self, waiting: &Alert, now: Timestamp) -> Result<(), StoreError> {
         let name = &self.receiver.name;

@@ -4,7 +4,8 @@
 //!
 //! The load of an account is limited by its request quota, so accounts count alike. Each account prefers the hosts in an
 //! order of its own (rendezvous hashing), and gets the first one that is not full. So the shares differ by one at most, and
-//! few accounts move when a host comes or goes. Hosts with other accounts in their configuration are left out: each host
+//! few accounts move when a host comes or goes. Accounts that share a queue at their provider are a unit, which is never
+//! split. Hosts with other accounts in their configuration are left out: each host
 //! counts only those that are configured as itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,11 +56,12 @@ pub struct Plan {
 pub struct Balance {
     /// In how many plans in a row an account was free.
     free_for: BTreeMap<String, u32>,
-    /// Accounts that another host should have and did not take: they stay here until the hosts change.
+    /// Units that another host should have and did not take: they stay here until the hosts change.
     stays: BTreeSet<String>,
     /// The sessions and the accounts for which `share` was computed.
     hosts: Vec<i64>,
     accounts: String,
+    /// The units of this host.
     share: BTreeSet<String>,
 }
 
@@ -67,12 +69,13 @@ pub struct Balance {
 const PATIENCE: u32 = 5;
 
 impl Balance {
-    /// What the host with this session does next. `configured` are its accounts, `held` those that it works on.
+    /// What the host with this session does next. `configured` are its accounts, each with its unit; `held` are those that
+    /// it works on.
     pub fn plan(
         &mut self,
         session: i64,
         seen: &Seen,
-        configured: &BTreeSet<String>,
+        configured: &BTreeMap<String, String>,
         held: &BTreeSet<String>,
     ) -> Plan {
         let Some(me) = seen.hosts.iter().find(|host| host.session == session) else { return Plan::default() };
@@ -80,7 +83,7 @@ impl Balance {
         let sessions: Vec<i64> = peers.iter().map(|host| host.session).collect();
         if sessions != self.hosts || me.accounts != self.accounts {
             let names: Vec<&str> = peers.iter().map(|host| host.name.as_str()).collect();
-            self.share = share(configured, &names, &me.name);
+            self.share = share(&configured.values().cloned().collect(), &names, &me.name);
             self.hosts = sessions;
             self.accounts.clone_from(&me.accounts);
             self.stays.clear();
@@ -90,62 +93,63 @@ impl Balance {
         let is_first = self.hosts.first() == Some(&session);
         let mut plan = Plan::default();
         for (name, fence) in &seen.free {
-            let is_ours = if name == KEEPER { is_first } else { self.share.contains(name) };
+            let unit = configured.get(name);
+            let is_ours =
+                if name == KEEPER { is_first } else { unit.is_some_and(|unit| self.share.contains(unit)) };
             let rounds = self.free_for.entry(name.clone()).or_default();
             *rounds += 1;
             let is_left = *rounds > PATIENCE;
-            if (is_ours || is_left) && (name == KEEPER || configured.contains(name)) {
+            if (is_ours || is_left) && (name == KEEPER || unit.is_some()) {
                 plan.take.push((name.clone(), *fence));
-                if !is_ours {
-                    self.stays.insert(name.clone());
-                }
+                self.stays.extend(unit.filter(|_| !is_ours).cloned());
             }
         }
-        let is_anothers =
-            |name: &&String| *name != KEEPER && !self.share.contains(*name) && !self.stays.contains(*name);
-        let surplus: Vec<&String> = held.iter().filter(is_anothers).collect();
+        let is_anothers = |unit: &&String| !self.share.contains(*unit) && !self.stays.contains(*unit);
+        let surplus: BTreeSet<&String> =
+            held.iter().filter_map(|name| configured.get(name)).filter(is_anothers).collect();
         // Little by little, so that most accounts are polled all the time.
-        let now = surplus.len().div_ceil(8);
-        plan.give_up = surplus.into_iter().take(now).cloned().collect();
+        let now: BTreeSet<&String> = surplus.iter().take(surplus.len().div_ceil(8)).copied().collect();
+        let is_now = |name: &&String| configured.get(*name).is_some_and(|unit| now.contains(unit));
+        plan.give_up = held.iter().filter(is_now).cloned().collect();
         plan
     }
 }
 
-/// A digest of account names.
-pub(super) fn digest(accounts: &BTreeSet<String>) -> String {
+/// A digest of accounts and their units.
+pub(super) fn digest(accounts: &BTreeMap<String, String>) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
-    for account in accounts {
-        context.update(account.as_bytes());
+    for text in accounts.iter().flat_map(|(account, unit)| [account, unit]) {
+        context.update(text.as_bytes());
         context.update(&[0]);
     }
     context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The accounts of one of several hosts.
-fn share(accounts: &BTreeSet<String>, hosts: &[&str], me: &str) -> BTreeSet<String> {
+/// The units of one of several hosts.
+fn share(units: &BTreeSet<String>, hosts: &[&str], me: &str) -> BTreeSet<String> {
     let number = hosts.len().max(1);
-    let (least, mut larger) = (accounts.len() / number, accounts.len() % number);
+    let (least, mut larger) = (units.len() / number, units.len() % number);
     let mut counts = vec![0usize; hosts.len()];
     let mut share = BTreeSet::new();
-    for account in accounts {
+    for unit in units {
         let has_room = |place: &usize| counts[*place] < least || (counts[*place] == least && larger > 0);
         let places = (0..hosts.len()).filter(has_room);
-        let Some(place) = places.max_by_key(|place| rank(account, hosts[*place])) else { continue };
+        let Some(place) = places.max_by_key(|place| rank(unit, hosts[*place])) else { continue };
         if counts[place] == least {
             larger -= 1;
         }
         counts[place] += 1;
         if hosts[place] == me {
-            share.insert(account.clone());
+            share.insert(unit.clone());
         }
     }
     share
 }
 
 /// A number for a pair of names that is the same on every host.
-fn rank(account: &str, host: &str) -> u64 {
+fn rank(unit: &str, host: &str) -> u64 {
     let mut context = digest::Context::new(&digest::SHA256);
-    for name in [account, host] {
+    for name in [unit, host] {
         context.update(name.as_bytes());
         context.update(&[0]);
     }
@@ -158,8 +162,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn names(number: usize) -> BTreeSet<String> {
-        (0..number).map(|number| format!("shop-{number}")).collect()
+    /// Each account is a unit of its own.
+    fn names(number: usize) -> BTreeMap<String, String> {
+        (0..number).map(|number| (format!("shop-{number}"), format!("shop-{number}"))).collect()
     }
 
     fn host(session: i64, accounts: &str) -> Host {
@@ -176,7 +181,7 @@ mod tests {
 
     /// Hosts that plan in turn, as the statements let them.
     struct World {
-        configured: BTreeSet<String>,
+        configured: BTreeMap<String, String>,
         hosts: BTreeMap<i64, (Balance, BTreeSet<String>)>,
         fences: BTreeMap<String, i64>,
     }
@@ -213,7 +218,7 @@ mod tests {
 
     fn world(accounts: usize) -> World {
         let configured = names(accounts);
-        let fences = configured.iter().cloned().chain([KEEPER.to_owned()]).map(|name| (name, 0)).collect();
+        let fences = configured.keys().cloned().chain([KEEPER.to_owned()]).map(|name| (name, 0)).collect();
         World { configured, hosts: BTreeMap::new(), fences }
     }
 
@@ -248,7 +253,7 @@ mod tests {
 
     #[test]
     fn few_accounts_move_when_a_host_comes() {
-        let accounts = names(1000);
+        let accounts = names(1000).into_keys().collect();
         let before = share(&accounts, &["a", "b", "c"], "a");
         let after = share(&accounts, &["a", "b", "c", "d"], "a");
         let came = after.difference(&before).count();
@@ -272,12 +277,35 @@ mod tests {
     }
 
     #[test]
+    fn accounts_of_one_queue_stay_together() {
+        let mut world = world(0);
+        let unit = |number: usize| (format!("shop-{number}"), format!("seller-{}", number / 3));
+        world.configured = (0..12).map(unit).collect();
+        world.fences.extend(world.configured.keys().map(|name| (name.clone(), 0)));
+        for session in [1, 2, 3] {
+            world.hosts.insert(session, Default::default());
+            for _ in 0..20 {
+                world.round(None);
+                for (_, held) in world.hosts.values() {
+                    for unit in world.configured.values() {
+                        let here =
+                            world.configured.iter().filter(|(name, of)| *of == unit && held.contains(*name));
+                        assert!([0, 3].contains(&here.count()), "{unit} is split: {held:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(world.counts().iter().sum::<usize>(), 12);
+    }
+
+    #[test]
     fn a_new_account_is_taken_at_once() {
         let mut balance = Balance::default();
+        let held = names(2).into_keys().collect();
         let seen = |digest: &str, free: Vec<(String, i64)>| Seen { hosts: vec![host(1, digest)], free };
-        balance.plan(1, &seen("two", Vec::new()), &names(2), &names(2));
+        balance.plan(1, &seen("two", Vec::new()), &names(2), &held);
         let added = ("shop-2".to_owned(), 0);
-        let plan = balance.plan(1, &seen("three", vec![added.clone()]), &names(3), &names(2));
+        let plan = balance.plan(1, &seen("three", vec![added.clone()]), &names(3), &held);
         assert_eq!(plan, Plan { take: vec![added], give_up: Vec::new() });
     }
 
@@ -285,7 +313,7 @@ mod tests {
     fn a_host_with_other_accounts_is_left_out() {
         let configured = names(4);
         let seen = Seen { hosts: vec![host(1, "these"), host(2, "others")], free: Vec::new() };
-        let held = configured.clone();
+        let held = configured.keys().cloned().collect();
         assert_eq!(Balance::default().plan(1, &seen, &configured, &held), Plan::default());
         assert_ne!(digest(&configured), digest(&names(5)));
     }

@@ -1,10 +1,12 @@
-//! The database as a host uses it: begin, renew and end its session; append and read facts; take and give up accounts.
+//! The database as a host uses it: begin, renew and end its session; append and read facts.
 //!
 //! Owns: the order of these calls, the runtime on which they run, and that nothing is written without a session.
 //! Must never know: what a fact says, files, who should have which account.
 //!
 //! Callers block. The calls and the renewals run on a thread of their own, so that neither a busy process nor paused
 //! time delays a renewal.
+
+mod hosts;
 
 use std::fmt;
 use std::io;
@@ -19,10 +21,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Config, Row};
 
-use super::balance::{Host, Seen};
+use super::balance::Seen;
 use super::connection::{Connection, Parameter, Trouble};
 use super::lease::{Found, Link, Outcome, Term, judge};
-use super::rows::{entry, found, host, link, signed};
+use super::rows::{entry, found, link, signed};
 use super::schema;
 use super::{PAGE, Shared};
 use crate::clock::SharedClock;
@@ -39,14 +41,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 const ENTER: &str = include_str!("sql/enter.sql");
 const RENEW: &str = include_str!("sql/renew.sql");
 const LEAVE: &str = include_str!("sql/leave.sql");
-const BURY: &str = include_str!("sql/bury.sql");
-const HOSTS: &str = include_str!("sql/hosts.sql");
-const DECLARE: &str = include_str!("sql/declare.sql");
-const FREE: &str = include_str!("sql/free.sql");
-const TAKE: &str = include_str!("sql/take.sql");
-const GIVE_UP: &str = include_str!("sql/give_up.sql");
-const OWN: &str = include_str!("sql/own.sql");
-const OWNER: &str = include_str!("sql/owner.sql");
 const LOOK: &str = include_str!("sql/look.sql");
 const READ: &str = include_str!("sql/read.sql");
 const APPEND: &str = include_str!("sql/append.sql");
@@ -67,12 +61,16 @@ struct Inner {
     term: Term,
     clock: SharedClock,
     connection: Mutex<Option<Connection>>,
+    /// For renewals alone, so that they wait for no other call.
+    renewing: Mutex<Option<Connection>>,
     /// The number of this host's session; 0: it has none.
     session: AtomicI64,
     /// Until when it is trusted, in microseconds of the monotonic clock.
     trusted_until: AtomicU64,
     /// What was seen last.
     seen: StdMutex<Seen>,
+    /// Until when it need not be looked for accounts whose hosts have ended, in microseconds of the monotonic clock.
+    looked_until: AtomicU64,
     /// Why the last failed call failed, unless the session was renewed since.
     trouble: StdMutex<Option<String>>,
     /// Why nothing may be sent any more.
@@ -110,9 +108,11 @@ impl Database {
             term: Term(shared.lease_term),
             clock: shared.clock.clone(),
             connection: Mutex::new(None),
+            renewing: Mutex::new(None),
             session: AtomicI64::new(0),
             trusted_until: AtomicU64::new(0),
             seen: StdMutex::default(),
+            looked_until: AtomicU64::new(0),
             trouble: StdMutex::new(None),
             ended: watch::Sender::new(None),
         };
@@ -156,58 +156,6 @@ impl Database {
         let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
         *locked(&self.renewals) = Some(runtime.spawn(renewing));
         Ok(())
-    }
-
-    /// Makes accounts known, and says which ones this host is configured for.
-    pub(super) fn declare(&self, names: &[String], digest: String) -> Result<(), Trouble> {
-        *locked(&self.inner.accounts) = digest;
-        self.block_on(async {
-            self.inner.query(DECLARE, &[(&names, Type::TEXT_ARRAY)]).await?;
-            self.inner.renew().await.map(|_| ())
-        })
-    }
-
-    /// The hosts and the accounts that no host has. Sessions that were not renewed in time are ended first.
-    pub(super) fn see(&self) -> Result<Seen, Trouble> {
-        let seen = self.block_on(self.inner.see())?;
-        locked(&self.inner.seen).clone_from(&seen);
-        Ok(seen)
-    }
-
-    /// What [`Database::see`] returned last.
-    pub(super) fn seen(&self) -> Seen {
-        locked(&self.inner.seen).clone()
-    }
-
-    /// Takes accounts that were free, unless another host was quicker. Returns those that are now ours.
-    pub(super) fn take(&self, free: &[(String, i64)]) -> Result<Vec<String>, Trouble> {
-        let names: Vec<&str> = free.iter().map(|(name, _)| name.as_str()).collect();
-        let fences: Vec<i64> = free.iter().map(|(_, fence)| *fence).collect();
-        let session = self.session();
-        let parameters: [Parameter<'_>; 3] =
-            [(&session, Type::INT8), (&names, Type::TEXT_ARRAY), (&fences, Type::INT8_ARRAY)];
-        let rows = self.block_on(self.inner.query(TAKE, &parameters))?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// Lets other hosts take these accounts. This host must have stopped working on them.
-    pub(super) fn give_up(&self, names: &[String]) -> Result<(), Trouble> {
-        let session = self.session();
-        let parameters: [Parameter<'_>; 2] = [(&session, Type::INT8), (&names, Type::TEXT_ARRAY)];
-        self.block_on(self.inner.query(GIVE_UP, &parameters)).map(|_| ())
-    }
-
-    /// The accounts of this host.
-    pub(super) fn own(&self) -> Result<Vec<String>, Trouble> {
-        let session = self.session();
-        let rows = self.block_on(self.inner.query(OWN, &[(&session, Type::INT8)]))?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// The host that has an account, if one has.
-    pub(super) fn owner(&self, account: &str) -> Result<Option<String>, Trouble> {
-        let rows = self.block_on(self.inner.query(OWNER, &[(&account, Type::TEXT)]))?;
-        Ok(rows.first().map(|row| row.get(0)))
     }
 
     /// Up to `limit` entries after a sequence.
@@ -310,7 +258,16 @@ impl Inner {
 
     /// Carries out a statement. The connection is dropped when that fails.
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {
-        let mut held = self.connection.lock().await;
+        self.query_by(&self.connection, sql, parameters).await
+    }
+
+    async fn query_by(
+        &self,
+        connection: &Mutex<Option<Connection>>,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Trouble> {
+        let mut held = connection.lock().await;
         let carried_out = async {
             let connection = match held.take() {
                 Some(connection) => connection,
@@ -373,18 +330,11 @@ impl Inner {
         let accounts = locked(&self.accounts).clone();
         let parameters: [Parameter<'_>; 3] =
             [(&session, Type::INT8), (&millis, Type::FLOAT8), (&accounts, Type::TEXT)];
-        let is_ours = !self.query(RENEW, &parameters).await?.is_empty();
+        let is_ours = !self.query_by(&self.renewing, RENEW, &parameters).await?.is_empty();
         if is_ours {
             self.trust(sent_at);
         }
         Ok(is_ours)
-    }
-
-    async fn see(&self) -> Result<Seen, Trouble> {
-        self.query(BURY, &[]).await?;
-        let hosts: Vec<Host> = self.query(HOSTS, &[]).await?.iter().map(host).collect();
-        let free = self.query(FREE, &[]).await?;
-        Ok(Seen { hosts, free: free.iter().map(|row| (row.get(0), row.get(1))).collect() })
     }
 
     /// Renews the session until it has ended.

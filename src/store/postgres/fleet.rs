@@ -3,7 +3,7 @@
 //! Owns: these methods, and that they run off the runtime's own threads. Must never know: what a host does with an
 //! account.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::balance::{self, Seen};
@@ -26,12 +26,12 @@ impl Fleet {
         self.0.host()
     }
 
-    /// Says which accounts this host is configured for.
+    /// Says which accounts this host is configured for, each with its unit: accounts of one unit are kept together.
     ///
     /// # Errors
     /// Why the database does not answer.
-    pub async fn declare(&self, accounts: &BTreeSet<String>) -> Result<(), String> {
-        let names: Vec<String> = accounts.iter().cloned().chain([balance::KEEPER.to_owned()]).collect();
+    pub async fn declare(&self, accounts: &BTreeMap<String, String>) -> Result<(), String> {
+        let names: Vec<String> = accounts.keys().cloned().chain([balance::KEEPER.to_owned()]).collect();
         let digest = balance::digest(accounts);
         self.call(move |database| database.declare(&names, digest)).await
     }
@@ -49,11 +49,12 @@ impl Fleet {
         self.0.seen()
     }
 
-    /// Takes free accounts, each with the fence that was seen. Returns those that are now this host's.
+    /// Takes free accounts, each with the fence that was seen. Returns those that are now this host's, each with its new
+    /// fence.
     ///
     /// # Errors
     /// Why the database does not answer. Accounts may have been taken then.
-    pub async fn take(&self, free: Vec<(String, i64)>) -> Result<Vec<String>, String> {
+    pub async fn take(&self, free: Vec<(String, i64)>) -> Result<Vec<(String, i64)>, String> {
         self.call(move |database| database.take(&free)).await
     }
 
@@ -61,15 +62,15 @@ impl Fleet {
     ///
     /// # Errors
     /// Why the database does not answer.
-    pub async fn give_up(&self, accounts: Vec<String>) -> Result<(), String> {
+    pub async fn give_up(&self, accounts: Vec<(String, i64)>) -> Result<(), String> {
         self.call(move |database| database.give_up(&accounts)).await
     }
 
-    /// The accounts that this host has.
+    /// The accounts that this host has, each with its fence.
     ///
     /// # Errors
     /// Why the database does not answer.
-    pub async fn own(&self) -> Result<BTreeSet<String>, String> {
+    pub async fn own(&self) -> Result<BTreeMap<String, i64>, String> {
         Ok(self.call(Database::own).await?.into_iter().collect())
     }
 

@@ -21,7 +21,7 @@
 //! | `balance` | which accounts a host takes and gives up: pure |
 //! | `connection` | one connection: a deadline for every call, `tls` |
 //! | `schema` | the tables and their versions |
-//! | `database` | begin, renew and end a session; take and give up accounts; append, read |
+//! | `database` | begin, renew and end a session; append, read; `hosts`: take and give up accounts |
 //! | `rows` | rows as values |
 //! | `follow` | a copy follows the rows; opening a shared store |
 //! | `fleet` | what others may ask about hosts and accounts |
@@ -58,7 +58,7 @@ pub use import::{Imported, import};
 pub(crate) use lease::Link;
 
 /// Rows read at once.
-const PAGE: u32 = 500;
+pub(crate) const PAGE: u32 = 500;
 
 /// How a store that several hosts share is reached.
 #[derive(Clone)]

@@ -39,15 +39,15 @@ pub(super) fn found(row: &Row) -> Result<Found, Trouble> {
     })
 }
 
-/// A row of the hosts.
+/// A row of the hosts. How many accounts it has is not in it.
 pub(super) fn host(row: &Row) -> Host {
     Host {
         session: row.get(0),
         name: row.get(1),
         accounts: row.get(2),
         since: Timestamp::from_second(row.get(3)).unwrap_or_default(),
-        has: unsigned(row.get(4)),
-        is_keeper: row.get(5),
+        has: 0,
+        is_keeper: false,
     }
 }
 

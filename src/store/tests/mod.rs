@@ -22,6 +22,7 @@ mod quiet;
 #[allow(dead_code, reason = "the tests of whole processes use the rest")]
 mod server;
 mod shared;
+mod shared_trouble;
 mod unpack;
 mod unsynced;
 mod verbs;

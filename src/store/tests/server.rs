@@ -15,6 +15,27 @@ pub(crate) struct Server {
     port: u16,
 }
 
+/// A running PgBouncer; stopped when dropped.
+pub(crate) struct Pooler {
+    child: std::process::Child,
+    port: u16,
+}
+
+impl Pooler {
+    /// The address of a database behind it.
+    pub(crate) fn url(&self, database: &str) -> String {
+        url(self.port, database)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.thaw();
@@ -37,6 +58,17 @@ fn id(arguments: &[&str]) -> Option<u32> {
 impl Server {
     /// Starts a server. The error says what is missing on this machine.
     pub(crate) fn new() -> Result<Server, String> {
+        let server = Server::without_data()?;
+        let password = server.folder.path().join("password").display().to_string();
+        let mut command = server.command("initdb");
+        command.args(["--username=reconciled", "--auth-local=trust", "--auth-host=scram-sha-256"]);
+        command.args(["--pwfile", &password, "--no-sync", "--encoding=UTF8", "--locale=C"]);
+        server.run(command.args(["-D", &server.data()]));
+        server.start();
+        Ok(server)
+    }
+
+    fn without_data() -> Result<Server, String> {
         let programs = programs().ok_or("PostgreSQL (Debian's package postgresql) is not installed")?;
         // PostgreSQL refuses to run as root.
         let user = match id(&["-u"]) {
@@ -57,14 +89,57 @@ impl Server {
             chown(&own, Some(user), Some(group)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Server { folder, programs, user, port };
-        let password = server.folder.path().join("password").display().to_string();
-        let mut command = server.command("initdb");
-        command.args(["--username=reconciled", "--auth-local=trust", "--auth-host=scram-sha-256"]);
-        command.args(["--pwfile", &password, "--no-sync", "--encoding=UTF8", "--locale=C"]);
-        server.run(command.args(["-D", &server.data()]));
-        server.start();
-        Ok(server)
+        Ok(Server { folder, programs, user, port })
+    }
+
+    /// Starts a replica. From then on, a transaction is acknowledged once the replica has it too.
+    pub(crate) fn replicate(&self) -> Server {
+        let replica = Server::without_data().unwrap();
+        let own = self.own().display().to_string();
+        let mut command = replica.command("pg_basebackup");
+        command.args(["-h", &own, "-p", &self.port.to_string(), "-U", "reconciled", "-R", "-X", "stream"]);
+        replica.run(command.args(["--checkpoint=fast", "--no-sync", "-D", &replica.data()]));
+        replica.start();
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        while self.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
+            != "1"
+        {
+            std::thread::yield_now();
+        }
+        replica
+    }
+
+    /// A replica becomes a server of its own.
+    pub(crate) fn promote(&self) {
+        self.run(self.command("pg_ctl").args(["-D", &self.data(), "-w", "promote"]));
+    }
+
+    /// Starts PgBouncer in front of it, in transaction mode. The error says what is missing on this machine.
+    pub(crate) fn pooled(&self) -> Result<Pooler, String> {
+        let program = Path::new("/usr/sbin/pgbouncer");
+        if !program.exists() {
+            return Err("PgBouncer (Debian's package pgbouncer) is not installed".to_owned());
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let own = self.own();
+        fs::write(self.folder.path().join("users"), "\"reconciled\" \"hush\"\n").unwrap();
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\n\
+             default_pool_size = 2\nignore_startup_parameters = options, extra_float_digits\n",
+            self.port,
+            self.folder.path().join("users").display(),
+        );
+        let settings = self.folder.path().join("pooler.ini");
+        fs::write(&settings, text).unwrap();
+        let mut command = self.command_of(program);
+        command.arg("-q").arg(settings).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(own);
+        let pooler = Pooler { child: command.spawn().unwrap(), port };
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        Ok(pooler)
     }
 
     /// The server that tests share which run at the same time.
@@ -88,7 +163,10 @@ impl Server {
     }
 
     fn command(&self, program: &str) -> Command {
-        let program = self.programs.join(program);
+        self.command_of(&self.programs.join(program))
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
         let mut command = match self.user {
             Some((user, group)) => {
                 let mut command = Command::new("setpriv");

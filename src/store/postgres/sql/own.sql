@@ -1,2 +1,2 @@
--- The accounts of a session. $1: the session.
-SELECT name FROM reconciled_account WHERE session = $1 ORDER BY name
+-- The accounts of a session, each with its fence. $1: the session.
+SELECT name, fence FROM reconciled_account WHERE session = $1 ORDER BY name

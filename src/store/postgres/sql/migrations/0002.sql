@@ -15,4 +15,6 @@ CREATE TABLE reconciled_account (
     fence bigint NOT NULL
 ) WITH (fillfactor = 70);
 
+CREATE INDEX reconciled_account_given_up ON reconciled_account (name) WHERE session = 0;
+
 UPDATE reconciled_lease SET owner = '', fence = fence + 1;
