@@ -28,6 +28,8 @@ const POLLS_PER_SECOND: f64 = 100.0;
 pub struct Size {
     pub objects: usize,
     pub accounts: usize,
+    /// Whether the accounts are polled by the ages at which objects end.
+    pub is_adaptive: bool,
 }
 
 pub struct Host {
@@ -128,6 +130,9 @@ fn configuration(folder: &Path, size: Size, address: SocketAddr) -> Result<Strin
         "[store]\nfolder = \"{shown}/store\"\n[control]\nsocket = \"{shown}/control.sock\"\n\
          [reports]\nfolder = \"{shown}/reports\"\n[control.tcp]\nlisten = \"{address}\"\n"
     );
+    if size.is_adaptive {
+        text.push_str("[poll]\nrhythm = \"adaptive\"\n");
+    }
     let each = POLLS_PER_SECOND / size.accounts as f64;
     for number in 0..size.accounts {
         text.push_str(&format!(

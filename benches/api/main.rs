@@ -2,7 +2,8 @@
 //! API, the pages of the dashboard on a store of a million objects, a scrape with ten thousand accounts.
 //!
 //! `cargo bench -p reconciled-benches --bench api -- lists | enrol | pages | scrape [--objects N] [--accounts N]
-//! [--seconds N] [--folder DIR] [--strict]`; all of them when none is named. The daemon runs in this process, on a real
+//! [--seconds N] [--folder DIR] [--adaptive]
+//! [--strict]`; all of them when none is named. The daemon runs in this process, on a real
 //! store and socket, and polls all the time at 100 requests a second; the provider answers from memory. Readers and
 //! daemon share the processors. With `--folder`, the store of the first run is used again by the next.
 
@@ -48,10 +49,11 @@ async fn run(words: &Words) -> Result<Table, Broken> {
     let mut table = Table::default();
     let throw_away = tempfile::tempdir()?;
     let folder = words.after("--folder").map_or_else(|| throw_away.path().to_owned(), Into::into);
+    let is_adaptive = words.has("--adaptive");
     let wants = |part| words.wants(part, &PARTS);
     if wants("lists") || wants("pages") || wants("enrol") {
         let objects = words.number("--objects", 1_000_000)?;
-        let size = Size { objects, accounts: words.number("--accounts", 100)? };
+        let size = Size { objects, accounts: words.number("--accounts", 100)?, is_adaptive };
         let host = Host::start(&folder.join("objects"), size).await?;
         if wants("lists") {
             lists::run(&host, words.number("--seconds", 30)?, &mut table).await?;
@@ -65,7 +67,7 @@ async fn run(words: &Words) -> Result<Table, Broken> {
         host.stop().await?;
     }
     if wants("scrape") {
-        let size = Size { objects: 50_000, accounts: 10_000 };
+        let size = Size { objects: 50_000, accounts: 10_000, is_adaptive };
         let host = Host::start(&folder.join("accounts"), size).await?;
         scrape::run(&host, &mut table).await?;
         host.stop().await?;

@@ -30,6 +30,10 @@ pub async fn run(host: &Host, table: &mut Table) -> Result<(), Broken> {
         judged: times[TIMES - 1],
         goal: Goal::AtMost(GOAL_MS),
     });
+    let rhythm = if host.size.is_adaptive { "adaptive" } else { "fixed" };
+    let resident = std::fs::read_to_string("/proc/self/status")?;
+    let resident = resident.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    table.note(format!("resident memory, {accounts} accounts, {rhythm} rhythm"), resident.trim());
     table.add(Row {
         what: format!("scrape with {accounts} accounts, size in MB"),
         measured: format!("{bytes} bytes"),

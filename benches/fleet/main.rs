@@ -1,9 +1,10 @@
 //! Several hosts that share a store in PostgreSQL, beside a store of one host: enrolments, polls with and without news,
-//! statements, and how soon a host polls an account that it has taken.
+//! statements, how soon a host polls an account that it has taken, and the cost of a snapshot that is held for long.
 //!
-//! `cargo bench -p reconciled-benches --bench fleet -- hosts | takeover [--seconds N] [--objects N] [--strict]`; both when
-//! none is named. It starts a server of its own from Debian's package postgresql, with its default settings. The hosts are
-//! stores in this process, each with a folder and a connection of its own; they, the server and the disk are one machine's.
+//! `cargo bench -p reconciled-benches --bench fleet -- hosts | takeover | snapshot`; all of them if none is named.
+//! Options: `--seconds N`, `--objects N`, `--held N`, `--strict`. It starts its own server from Debian's package
+//! postgresql, with the default settings. The hosts are stores in this process, each with its own folder and connection.
+//! They share one machine with the server.
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "a program")]
 #![allow(
@@ -31,19 +32,19 @@ use measured::{Broken, Goal, Row, Table, Words};
 use objects::{account, after, enrolment, kind, origin};
 use reconciled::clock::SystemClock;
 use reconciled::secret::Secret;
-use reconciled::store::{DatabaseUrl, Options, Shared, Store};
+use reconciled::store::{DatabaseUrl, Enrolled, Options, Shared, Store};
 use server::Server;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 pub(crate) type Failure = Broken;
 
-const PARTS: [&str; 2] = ["hosts", "takeover"];
+const PARTS: [&str; 3] = ["hosts", "takeover", "snapshot"];
 const HOSTS: [usize; 4] = [1, 2, 4, 8];
 /// Callers on each host that enrol one object after another.
 const CALLERS: usize = 16;
 const ACCOUNTS_OF_EACH: usize = 4;
-/// The numbers of objects of different hosts do not meet.
+/// Keeps the numbers of objects of different hosts apart.
 const APART: usize = 1_000_000;
 
 fn main() -> ExitCode {
@@ -68,6 +69,9 @@ async fn run(words: &Words) -> Result<Table, Broken> {
     if words.wants("takeover", &PARTS) {
         takeover(&server, words.number("--objects", 100_000)?, &mut table).await?;
     }
+    if words.wants("snapshot", &PARTS) {
+        snapshot(Arc::new(server), u64::try_from(words.number("--held", 60)?)?, &mut table).await?;
+    }
     Ok(table)
 }
 
@@ -85,7 +89,7 @@ async fn open(server: &Server, database: Option<&str>) -> Result<(TempDir, Store
     Ok((folder, store))
 }
 
-/// A number of things done, how long that took, and the statements that it took.
+/// How many operations were done, how long they took, and how many statements they needed.
 struct Figure {
     number: usize,
     took: Duration,
@@ -137,7 +141,7 @@ async fn statements(server: &Server, database: &str) -> u64 {
     server.sql("postgres", &sql).parse().unwrap_or_default()
 }
 
-/// Some hosts on a new database; 0: one host with files.
+/// Measures some hosts on a new database. 0: one host with files.
 async fn measure(server: &Server, hosts: usize, seconds: u64) -> Result<Figures, Broken> {
     let database = format!("hosts_{hosts}");
     server.create(&database);
@@ -169,8 +173,10 @@ async fn figure(
     Ok(Figure { number, took, statements })
 }
 
-/// Every caller enrols one object after another for some seconds. Returns how many there are.
+/// Every caller enrols one object after another for some seconds. Returns how many were enrolled.
 async fn enrol(hosts: &[Store], seconds: u64) -> Result<usize, Broken> {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let until = Instant::now() + Duration::from_secs(seconds);
     let accounts = hosts.len() * ACCOUNTS_OF_EACH;
     let mut callers = JoinSet::new();
@@ -181,10 +187,13 @@ async fn enrol(hosts: &[Store], seconds: u64) -> Result<usize, Broken> {
             callers.spawn(async move {
                 let mut enrolled = 0;
                 while Instant::now() < until {
-                    // The host has the accounts whose numbers leave its own when divided by the number of hosts.
-                    let number =
-                        host * APART * accounts + host + hosts * next.fetch_add(1, Ordering::Relaxed);
-                    store.enrol(vec![enrolment(number, accounts)], origin()).await?;
+                    // A host has the accounts whose number modulo the number of hosts is its own number.
+                    let number = (run * hosts + host) * APART * accounts
+                        + host
+                        + hosts * next.fetch_add(1, Ordering::Relaxed);
+                    if store.enrol(vec![enrolment(number, accounts)], origin()).await? != [Enrolled::New] {
+                        return Err(format!("object {number} was known already").into());
+                    }
                     enrolled += 1;
                 }
                 Ok::<usize, Broken>(enrolled)
@@ -194,7 +203,7 @@ async fn enrol(hosts: &[Store], seconds: u64) -> Result<usize, Broken> {
     sum(callers).await
 }
 
-/// Every host polls everything of its own accounts once.
+/// Every host polls every object of its own accounts once.
 async fn poll(hosts: &[Store], at_s: i64) -> Result<usize, Broken> {
     let accounts = hosts.len() * ACCOUNTS_OF_EACH;
     let mut all = JoinSet::new();
@@ -243,5 +252,35 @@ async fn takeover(server: &Server, objects: usize, table: &mut Table) -> Result<
         goal: Goal::AtMost(2_000.0),
     });
     second.close().await?;
+    Ok(())
+}
+
+/// Two hosts enrol while a statement of another client keeps the server from removing old versions of rows.
+async fn snapshot(server: Arc<Server>, held: u64, table: &mut Table) -> Result<(), Broken> {
+    server.create("snapshot");
+    let mut hosts = Vec::new();
+    for _ in 0..2 {
+        hosts.push(open(&server, Some("snapshot")).await?);
+    }
+    let stores: Vec<Store> = hosts.iter().map(|(_, store)| store.clone()).collect();
+    let part = |seconds| figure(&server, "snapshot", enrol(&stores, seconds));
+    let before = part(10).await?;
+    let sleeping = Arc::clone(&server);
+    let sleeping = tokio::task::spawn_blocking(move || {
+        sleeping.sql("snapshot", &format!("SELECT count(*), pg_sleep({held}) FROM reconciled_lease"));
+    });
+    enrol(&stores, held.saturating_sub(15)).await?;
+    let during = part(10).await?;
+    sleeping.await?;
+    table.add(Row {
+        what: format!("enrolments of 2 hosts after a snapshot was held for {} s", held.saturating_sub(15)),
+        measured: format!("{:.0} a second", during.rate()),
+        baseline: format!("before it: {:.0} a second", before.rate()),
+        judged: during.rate() / before.rate(),
+        goal: Goal::AtLeast(0.8),
+    });
+    for store in stores {
+        store.close().await?;
+    }
     Ok(())
 }

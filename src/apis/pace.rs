@@ -42,7 +42,7 @@ pub use hint::QuotaHint;
 
 /// The longest hold at one time; the provider's wait is cut to at most this.
 pub const LONGEST_HOLD: Duration = waits::LONGEST;
-/// After how long to try again for an account that another host works on.
+/// How long to wait before trying again for an account that another host works on.
 const ELSEWHERE: Duration = Duration::from_secs(10);
 /// A hold of at least this length deserves a person's attention.
 pub const LONG_HOLD: Duration = Duration::from_secs(300);
@@ -194,7 +194,8 @@ impl Pace {
         Pace { shared: Arc::new(Shared { clock, state: Mutex::default(), held: Mutex::default() }) }
     }
 
-    /// From now on, permits are issued only for accounts that were begun: other hosts may use the others.
+    /// From now on, issues permits only for accounts that were begun ([`Pace::begin`]). Other hosts may work on the
+    /// others.
     pub fn hold_nothing(&self) {
         *self.shared.held() = Held::nothing();
     }
@@ -204,8 +205,8 @@ impl Pace {
         self.shared.held().has(account)
     }
 
-    /// Keeps an account from being given up until the answer is dropped; none if this process may not send requests for
-    /// it.
+    /// Keeps an account from being given up until the returned value is dropped. None if this process may not send
+    /// requests for the account.
     pub fn work_on(&self, account: &AccountName) -> Option<AtWork> {
         self.shared.held().work_on(account)
     }
@@ -233,12 +234,12 @@ impl Pace {
         self.shared.held().leave_all();
     }
 
-    /// Whether everything that was at work on any account that was left has ended.
+    /// Whether all work has ended on all accounts that are being given up.
     pub fn have_all_left(&self) -> bool {
         self.shared.held().have_all_left()
     }
 
-    /// Whether everything that was at work on an account when it was left has ended.
+    /// Whether all work has ended on an account that is being given up.
     pub fn has_left(&self, account: &AccountName) -> bool {
         self.shared.held().has_left(account)
     }

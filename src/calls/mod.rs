@@ -144,7 +144,7 @@ impl Calls {
         }
     }
 
-    /// Another host has worked on the account: its calls in doubt are looked for again.
+    /// Another host has worked on the account, so its calls in doubt must be looked up again.
     pub fn look_again(&self, account: &AccountName) {
         self.set_settled(account, false);
     }

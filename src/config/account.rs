@@ -52,7 +52,7 @@ pub(super) fn read_all(
 ) -> Vec<AccountConfig> {
     let mut accounts: Vec<AccountConfig> = Vec::new();
     let mut names: HashSet<AccountName> = HashSet::new();
-    // The name of the account with each set of credentials.
+    // For each set of credentials, the name of its account.
     let mut credentials: HashMap<String, AccountName> = HashMap::new();
     for (number, table) in tables.into_iter().enumerate() {
         let path = format!("account.{number}");

@@ -75,7 +75,7 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// The same with the number of objects that it was really about. One with totals has an entry of its own.
+    /// The same, with the number of objects that the request really contained. If there are totals, it shares no entry.
     pub(super) fn counted(mut self, number: u64, totals: Option<String>) -> Begun {
         self.entry.number = number;
         if let Some(totals) = totals {
@@ -269,7 +269,7 @@ impl Audit {
     /// A name that sorts by time, and that no process before or after this one uses: the journal only grows.
     fn name(&self, at: Timestamp) -> String {
         let written = self.written.fetch_add(1, Ordering::Relaxed);
-        // Other hosts that share the store count for themselves.
+        // Each host that shares the store counts its own entries.
         let host = self.store.fleet().map(|fleet| format!("-{}", fleet.session())).unwrap_or_default();
         format!("{}-{:016}-{written:08}{host}", stem(at), self.store.stats().journal_sequence)
     }

@@ -121,7 +121,7 @@ async fn ask<V: Verb>(http: &reqwest::Client, verb: V) -> Answer<V::Answer> {
             Problem::new(Cause::Unavailable, detail, "see its log")
         }));
     }
-    // Lines that end early end with the reason.
+    // If the answer ends early, its last line is the reason.
     let last = body.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().filter(|_| is_lines);
     if let Some(problem) = last.and_then(|line| serde_json::from_slice::<Problem>(line).ok()) {
         return Err(problem);

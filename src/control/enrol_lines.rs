@@ -1,12 +1,12 @@
-//! Enrolment of any number of lines in one request: the body is read while it arrives, and each line is answered as soon
+//! Enrolment of any number of lines in one request: the body is read as it arrives, and each line is answered as soon
 //! as it is stored.
 //!
-//! Owns: the order of reading, storing and answering; when a request ends early, and what its last line says then.
+//! Owns: the order of reading, storing and answering; when a request ends early, and what the last line then says.
 //! Must never know: accounts, connections, how a line is read.
 //!
-//! Three steps wait for each other, so memory is bounded whatever a client sends: the body is taken as it arrives, a
-//! thread divides it into lines, and up to [`BATCH_LINES_MAX`] lines are stored together and then answered. Lines of a
-//! client that pauses do not wait for others.
+//! There are three steps: the body is taken as it arrives, a thread divides it into lines, and up to
+//! [`BATCH_LINES_MAX`] lines are stored together and then answered. Each step waits for the next one, so memory is
+//! bounded whatever a client sends. If a client pauses, its lines are stored without waiting for more.
 
 use std::io::{self, BufRead, Read};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::access::Caller;
 use crate::clock::SharedClock;
 use crate::telemetry::traces;
 
-/// How many bytes of a body are still read when they are of no use.
+/// How many bytes of a body are still read, and discarded, when they are of no use.
 pub(super) const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long a line waits for others that are stored with it.
@@ -35,7 +35,7 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How many parts of the answer wait for a client that does not read them.
 const PARTS_MAX: usize = 4;
 
-/// What a client does after an early end.
+/// What a client must do after an early end.
 const AGAIN: &str = "send the lines that have no answer again; enrolling a line twice does no harm";
 
 /// A request to enrol lines.
@@ -43,7 +43,7 @@ pub(super) struct LinesRequest {
     pub(super) service: Service,
     pub(super) caller: Caller,
     pub(super) spec: Spec,
-    /// How the body is read as a table; none: as JSON Lines.
+    /// How the body is read as a table. None: it is read as JSON Lines.
     pub(super) table: Option<TableReading>,
     /// How long the client may send nothing, or read no answers.
     pub(super) idle_timeout: Duration,
@@ -95,7 +95,7 @@ fn unexpected_end() -> Problem {
 }
 
 impl LinesRequest {
-    /// Begins to enrol the lines of a body. What has begun is finished, and its outcome kept, even if the client
+    /// Begins to enrol the lines of a body. What has begun is finished, and its outcome is recorded, even if the client
     /// disconnects.
     pub(super) fn begin(self, body: BodyDataStream) -> Parts {
         let (answers, parts) = mpsc::channel(PARTS_MAX + 1);
@@ -112,8 +112,8 @@ impl LinesRequest {
         Parts(Some(parts))
     }
 
-    /// Hands on the body as it arrives. When nobody takes it any more, the rest is read and discarded for a while:
-    /// otherwise the client would see a broken pipe instead of the last line.
+    /// Passes on the body as it arrives. When nobody takes it any more, reads and discards up to [`DRAIN_BYTES_MAX`] of
+    /// it: otherwise, the client would see a broken pipe instead of the last line.
     async fn feed(&self, mut body: BodyDataStream, pieces: mpsc::Sender<Answer<Bytes>>) {
         let clock = self.service.clock();
         let mut discarded = 0;
@@ -226,7 +226,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// The next lines: as many as are stored together, or fewer before a pause and at the end; nothing after the end.
+    /// The next lines to store together. Before a pause and at the end there are fewer; after the end there are none.
     async fn chunk(&mut self, clock: &SharedClock) -> Vec<EnrolLine> {
         let first = match self.next.take() {
             Some(line) => Some(line),
@@ -235,7 +235,7 @@ impl Lines {
         let mut chunk = Vec::from_iter(first);
         let mut gathered = clock.sleep(GATHER);
         while !chunk.is_empty() && self.next.is_none() {
-            // One more than fit: it shows whether this chunk is the last.
+            // One line too many is read: it shows whether this chunk is the last.
             let places = BATCH_LINES_MAX + 1 - chunk.len();
             let added = tokio::select! {
                 biased;
@@ -296,7 +296,7 @@ impl BufRead for Source {
             }
         }
         match self.problem {
-            // An error, not an end: a line that broke off must not be taken for a whole one.
+            // An error, not an end: a line that broke off must not be mistaken for a whole one.
             Some(_) => Err(io::ErrorKind::UnexpectedEof.into()),
             None => Ok(&self.piece),
         }

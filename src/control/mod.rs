@@ -6,8 +6,8 @@
 //! In reading order: `messages` (requests and answers), `verbs` (every verb once), `service` (what answers work on),
 //! `answers` (one file per subject), `audit` (who did what), `routes` and `server` (the daemon's end of the socket),
 //! `client` (a command's end), `tcp` and `gate` (the same for programs that have a token), `conditions` (what a request
-//! expects), `enrol_lines` (enrolments while they arrive), `live` (changes while they happen), `openapi` (the description
-//! of it all), `link` (the page behind an alert's link).
+//! expects), `enrol_lines` (enrolments as they arrive), `live` (changes as they happen), `openapi` (the description of
+//! it all), `link` (the page behind an alert's link).
 
 pub mod enrolment_request;
 pub mod fields;

@@ -36,9 +36,10 @@ const ALWAYS: &[Cause] = &[
 /// The classes that every operation has which may have a body.
 const WITH_BODY: &[Cause] = &[Cause::TooLarge, Cause::UnsupportedMediaType];
 
-/// What an answer in lines means.
-const ANSWERED_BY_LINE: &str = "A line for each line of the body that is not blank, in the same order, sent as soon as \
-    that is stored. If the request ends early, the last line is a Problem: send the lines without an answer again.";
+/// What an answer in lines contains.
+const ANSWERED_BY_LINE: &str = "One line for each line of the body that is not blank, in the same order. It is sent as \
+    soon as that line is stored. If the request ends early, the last line is a Problem: send the lines without an \
+    answer again.";
 
 /// A verb with its form.
 struct Described {
@@ -267,7 +268,7 @@ fn body(verbs: &[Described], schemas: &Schemas) -> Option<Value> {
     if let Some((media_types, line)) = &first.form.body {
         let mut body = content(media_types, &json!({ "type": "string" }));
         body["description"] =
-            "One object a line, any number of lines. They are read while they arrive.".into();
+            "One object per line, any number of lines. They are read as they arrive.".into();
         for media_type in *media_types {
             body["content"][*media_type]["x-line-schema"] = line.clone();
         }

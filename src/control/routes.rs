@@ -189,8 +189,8 @@ async fn service_if(
     Ok(Service { expected_revision, ..state.service.clone() })
 }
 
-/// Enrols the lines of a body while it arrives. A request that fails before its first answer has the status of its
-/// problem; later, the problem is the last line.
+/// Enrols the lines of a body as it arrives. If the request fails before its first answer, its HTTP status is that of
+/// the problem. If it fails later, the problem is the last line.
 async fn lines(
     state: &AppState,
     caller: Caller,
@@ -211,7 +211,7 @@ async fn lines(
             return Err(problem);
         }
     };
-    // Until all is answered, the connection does not give way to others.
+    // The connection does not give way to others until every line is answered.
     let busy = request.extensions().get::<Arc<Busy>>().cloned();
     let Patience { body: idle_timeout, answer: store_timeout, .. } = state.patience;
     let stop = state.stop.clone();

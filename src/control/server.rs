@@ -301,7 +301,7 @@ impl Serving {
         let Serving { head_timeout, clock, stop } = self;
         let its_place = Arc::clone(&place);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            // An answer that is sent piece by piece may hold it longer.
+            // An answer that is sent in pieces may hold it for longer.
             let busy = Arc::new(its_place.busy());
             request.extensions_mut().insert(Arc::clone(&busy));
             let answer = answer(request);

@@ -49,8 +49,8 @@ pub type Answer<T> = Result<T, Problem>;
 /// A value that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Reads a table (CSV) of objects to enrol to its end and hands on each row, until the receiver wants no more. The error
-/// says why it is no such table.
+/// Reads a table (CSV) of objects to enrol and passes on each row, to the end or until the receiver returns false. The
+/// error says why it is not such a table.
 pub type ReadTable =
     fn(&mut dyn BufRead, TableReading, &mut dyn FnMut(EnrolLine) -> bool) -> Result<(), String>;
 

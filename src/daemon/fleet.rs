@@ -1,9 +1,9 @@
 //! Several hosts share the store: which accounts this one works on.
 //!
-//! Owns: when this host takes accounts and gives them up, and that nobody works on an account meanwhile. Must never know:
+//! Owns: when this host takes accounts and gives them up, and that it works on no other accounts. Must never know:
 //! which host should have which account, how work on an account is done.
 //!
-//! Whatever is done for all accounts together (alerts, events, the nightly report) is done by one host, the keeper.
+//! One host, the keeper, does the work for all accounts together: alerts, events, the nightly report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,17 +23,17 @@ use crate::store::{Balance, Fleet, KEEPER, Seen, Store, StoreError};
 use crate::task::{Done, Round, Work};
 use crate::text;
 
-/// The time between two looks at the other hosts.
+/// How often this host checks the other hosts.
 const EVERY: Duration = Duration::from_secs(1);
-/// Between two looks at whether work on an account has ended.
+/// How often this host checks whether work on an account has ended.
 const LEAVING: Duration = Duration::from_millis(20);
 
-/// Whether this host does what one host does for all.
+/// Whether this host is the keeper.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper(Arc<AtomicBool>);
 
 impl Keeper {
-    /// Of a store of one host: this one. Of a shared store: nobody yet.
+    /// On a store of one host, it is. On a shared store, it is not yet.
     pub(super) fn of(store: &Store) -> Keeper {
         Keeper(Arc::new(AtomicBool::new(store.fleet().is_none())))
     }
@@ -42,7 +42,7 @@ impl Keeper {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The same work, done only here when this host is the keeper.
+    /// The same work, done only while this host is the keeper.
     pub(super) fn only(&self, work: Arc<dyn Work>) -> Arc<dyn Work> {
         Arc::new(ByKeeper { keeper: self.clone(), work })
     }
@@ -96,16 +96,16 @@ struct Sharing {
     store: Store,
     clock: SharedClock,
     balance: Balance,
-    /// The accounts, each with its unit, that the other hosts know that this one is configured for.
+    /// The accounts that this host has declared in the database, each with its unit.
     declared: Option<BTreeMap<String, String>>,
-    /// What this host works on, the keeper's work included, each with its fence.
+    /// What this host works on, including the keeper's work, each with its fence.
     held: BTreeMap<String, i64>,
-    /// Accounts on which work is about to end.
+    /// Tasks that end the work on an account.
     leaving: JoinSet<String>,
     leaving_names: BTreeMap<String, i64>,
-    /// Accounts on which work has ended, until the database has heard that they are given up.
+    /// Accounts on which work has ended, until the database has recorded that they are given up.
     giving_up: BTreeMap<String, i64>,
-    /// A change was asked for, and its answer did not arrive.
+    /// A change was sent to the database, and the answer did not arrive.
     is_in_doubt: bool,
     /// Why the database did not answer.
     trouble: Option<String>,
@@ -136,7 +136,7 @@ impl Daemon {
         tokio::spawn(sharing.run(self.sharing.clone()));
     }
 
-    /// Before the loops are stopped: takes nothing more, and begins no more work on any account.
+    /// To be called before the loops are stopped. From then on, this host takes no account and begins no work on any.
     pub(super) fn stop_sharing(&self) {
         self.sharing.cancel();
         if self.foundation.store.fleet().is_some() {
@@ -144,7 +144,7 @@ impl Daemon {
         }
     }
 
-    /// Waits until nothing is at work on any account, but not for longer than `within`.
+    /// Waits until all work on all accounts has ended, but not for longer than `within`.
     pub(super) async fn until_work_has_ended(&self, within: Duration) {
         if self.foundation.store.fleet().is_none() {
             return;
@@ -156,7 +156,7 @@ impl Daemon {
         }
     }
 
-    /// For a command in the place of a daemon: takes whatever no other host has.
+    /// For a command that runs instead of a daemon: takes the accounts that no other host has.
     pub(super) async fn take_free_accounts(&self, rooms: &Rooms) -> Result<(), StoreError> {
         let Some(fleet) = self.foundation.store.fleet() else { return Ok(()) };
         let units = units(&rooms.accounts);
@@ -197,7 +197,7 @@ impl Daemon {
         }
     }
 
-    /// Wakes the loops of what one host does for all.
+    /// Wakes the loops of the keeper's work.
     fn wake_keeper(&self, rooms: &Rooms) {
         let store = &self.foundation.store;
         store.outbox_signal().notify_one();
@@ -208,7 +208,8 @@ impl Daemon {
     }
 }
 
-/// The accounts, each with its unit: those of one queue at the provider must be on one host.
+/// The accounts, each with its unit. Accounts that share a queue at the provider are one unit: they must be on one
+/// host.
 fn units(accounts: &[Arc<Account>]) -> BTreeMap<String, String> {
     let unit = |account: &Arc<Account>| {
         let queue = account.api.batches().map(|batches| format!("queue {}", batches.queue()));
@@ -271,7 +272,7 @@ impl Sharing {
         self.begin(daemon, taken.into_iter().collect()).await
     }
 
-    /// Ends the work on an account, in the background. With a fence, it is given up afterwards.
+    /// Ends the work on an account, in the background. If there is a fence, the account is given up afterwards.
     fn leave(&mut self, daemon: &Arc<Daemon>, name: String, fence: Option<i64>) {
         let Ok(account) = name.parse::<AccountName>() else { return };
         self.leaving_names.extend(fence.map(|fence| (name.clone(), fence)));
@@ -282,23 +283,25 @@ impl Sharing {
         });
     }
 
-    /// Gives up the accounts on which work has ended. If the answer does not arrive, it is asked for again in the next
-    /// round: until then they are nobody's to begin.
+    /// Gives up the accounts on which work has ended. If the answer does not arrive, tries again in the next round.
+    /// Until then, this host does not begin work on them again.
     async fn give_up_what_was_left(&mut self) -> Result<(), String> {
         while let Some(ended) = self.leaving.try_join_next() {
-            // A panic while work ended: the name stays, and so does the account, until this process ends.
+            // The task has panicked. Its name stays in the list, and this host keeps the account until its process
+            // ends.
             let Ok(name) = ended else { continue };
             self.giving_up.extend(self.leaving_names.remove_entry(&name));
         }
         if !self.giving_up.is_empty() {
             self.fleet.give_up(self.giving_up.clone().into_iter().collect()).await?;
-            tracing::info!(accounts = list(self.giving_up.keys()), "given up for another host");
+            tracing::info!(accounts = list(self.giving_up.keys()), "this host has given up these accounts");
             self.giving_up.clear();
         }
         Ok(())
     }
 
-    /// Compares what this host works on with what the database says that it has. They differ after an answer was lost.
+    /// Compares what this host works on with what it has according to the database. They may differ after an answer was
+    /// lost.
     async fn settle_doubt(&mut self, daemon: &Arc<Daemon>, seen: &Seen) -> Result<(), String> {
         let Some(me) = seen.hosts.iter().find(|host| host.session == self.fleet.session()) else {
             return Ok(());
@@ -332,13 +335,13 @@ impl Sharing {
         Ok(())
     }
 
-    /// Works on accounts that are this host's since a moment ago.
+    /// Begins to work on accounts that this host has just taken.
     async fn begin(&mut self, daemon: &Arc<Daemon>, taken: BTreeMap<String, i64>) -> Result<(), String> {
         if taken.is_empty() {
             return Ok(());
         }
         self.store.catch_up().await.map_err(|error| error.to_string())?;
-        tracing::info!(accounts = list(taken.keys()), "this host works on them from now on");
+        tracing::info!(accounts = list(taken.keys()), "this host now works on these accounts");
         let rooms = daemon.rooms();
         self.held.extend(taken.clone());
         if taken.contains_key(KEEPER) {
@@ -360,7 +363,7 @@ impl Sharing {
 /// The first names of a list, and how many there are.
 fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let number = names.len();
-    let shown = |name: &'a String| if name == KEEPER { "(what one host does for all)" } else { name };
+    let shown = |name: &'a String| if name == KEEPER { "(the keeper's work)" } else { name };
     let first: Vec<&str> = names.take(5).map(shown).collect();
     match number.saturating_sub(first.len()) {
         0 => first.join(", "),

@@ -25,7 +25,7 @@ use super::timekeeping::heard_by_any;
 
 /// The name under which the conditions that last are stored.
 const STORED_AT: &str = "health-conditions";
-/// Begins the names under which several hosts store the conditions of accounts.
+/// The prefix of the names under which several hosts store the conditions of accounts.
 const OF_ACCOUNTS: &str = "health-conditions/account/";
 /// The loop that makes the nightly reports.
 const REPORTS: &str = "reports";
@@ -253,7 +253,7 @@ impl Checking {
         Ok(Findings { found, unknown })
     }
 
-    /// The conditions that last, of this machine and of the accounts that this host works on.
+    /// The lasting conditions of this machine and of the accounts that this host works on.
     async fn lasting(&self) -> Result<BTreeMap<String, Lasting>, StoreError> {
         let Some(fleet) = self.store.fleet() else {
             return Ok(documents::read_if_sound(&self.store, STORED_AT).await?.unwrap_or_default());
@@ -311,7 +311,8 @@ impl Checking {
         Ok(crate::text::count(lasting.len(), "condition"))
     }
 
-    /// Stores them. Of several hosts, each stores those of its machine; those of an account move with it.
+    /// Stores the lasting conditions. If hosts share the store, each host stores those of its own machine separately.
+    /// Those of an account are stored under the account's name, so that they move with it.
     async fn keep(
         &self,
         before: &BTreeMap<String, Lasting>,

@@ -25,7 +25,7 @@ use super::{
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
 
-/// A loop that ends only with the store's error or at its stop.
+/// A loop that ends only when the store fails or when it is stopped.
 type Endless = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// The loops of one account.
@@ -53,7 +53,7 @@ impl Daemon {
         let mut loops = Loops::default();
         let held = rooms.accounts.iter().filter(|account| self.foundation.pace.holds(&account.name));
         held.for_each(|account| self.begin_loops_of(account, &mut loops));
-        // The work of one host for all.
+        // The work that one host does for all hosts.
         let keeper = &self.keeper;
         let clock = &self.foundation.clock;
         let delivering =
@@ -174,7 +174,7 @@ impl Daemon {
         *running = loops;
     }
 
-    /// Starts the loops of one account of the configuration in force, unless they run.
+    /// Starts the loops of one account of the configuration in force, unless they are running.
     pub(super) async fn start_account(&self, name: &AccountName) {
         let mut running = self.loops.lock().await;
         let rooms = self.rooms();

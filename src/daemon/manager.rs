@@ -98,8 +98,8 @@ pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(&text::line(status))]);
 }
 
-/// What a host does about once a second while it waits for the database of its store: it is ready, alive, and shows what
-/// it knows. `opening` ends with the first call.
+/// What a host does about once a second while it waits for the database of its store: it reports that it is ready and
+/// alive, and shows what it knows. `opening` ends with the first call.
 pub(super) fn while_waiting(opening: Arc<Mutex<Option<Opening>>>) -> WhileWaiting {
     let logged = Mutex::new(None);
     Arc::new(move |waiting| {

@@ -163,7 +163,7 @@ pub struct Daemon {
     loops: tokio::sync::Mutex<Loops>,
     /// Stops sharing the work with other hosts.
     sharing: CancellationToken,
-    /// Whether this host does what one host does for all.
+    /// Whether this host is the keeper.
     keeper: fleet::Keeper,
     /// Stops the control server and the loops that a reload does not replace.
     stop: CancellationToken,

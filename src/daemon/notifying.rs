@@ -45,7 +45,7 @@ pub(super) fn hub(
         let (batches, pace, rooms) = (Arc::clone(&batches), Arc::clone(&pace), present(&rooms));
         Box::pin(async move {
             let account = rooms.accounts.iter().find(|account| account.name == name);
-            // Another host that has the account asks the provider about it anyway.
+            // If another host works on the account, that host asks the provider anyway.
             let Some(account) = account else { return Ok(()) };
             let Some(_at_work) = pace.work_on(&account.name) else { return Ok(()) };
             match batches.one_is_complete(account).await {

@@ -45,7 +45,7 @@ impl Process for Daemon {
         Box::pin(async {
             match store.fleet() {
                 None => levels::save(store, pace, clock.now()).await,
-                // Another host begins with nothing.
+                // The next host of an account begins with an empty budget.
                 Some(_) => Ok(()),
             }
         })

@@ -227,8 +227,8 @@ pub(super) async fn greet_reporters(
     Ok(())
 }
 
-/// Gives a full budget to accounts that were never used before, and records that they are used now. Accounts that this
-/// host does not work on are left out.
+/// Gives a full budget to accounts that were never used before, and records that they are used now. Skips accounts that
+/// this host does not work on.
 pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
     for account in accounts.iter().filter(|account| foundation.pace.holds(&account.name)) {
         let name = format!("{}{}", reconcile::FIRST_USED, account.name);

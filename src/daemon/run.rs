@@ -68,14 +68,14 @@ pub async fn run(
     }
 }
 
-/// The same before the daemon works, which may take long on a host that waits for its database.
+/// The same before the daemon works. On a host that waits for its database, that may take long.
 async fn asked_to_stop_early(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
     loop {
         match requests.recv().await {
             Some(Request::Stop) => return,
             Some(Request::Reload) => {
                 manager::reloading();
-                let answer = "a daemon that starts does not reload its configuration: restart it";
+                let answer = "a daemon that is still starting does not reload its configuration: restart it";
                 tracing::warn!("{answer}");
                 manager::ready(answer);
             }

@@ -39,7 +39,7 @@ struct LastTime {
     off_since: Option<Timestamp>,
 }
 
-/// Each of several hosts has a clock of its own.
+/// The name under which it is stored. Each host has its own clock, so each of several hosts has its own name.
 fn last_time(store: &Store) -> String {
     store.fleet().map_or_else(|| LAST_TIME.to_owned(), |fleet| format!("{LAST_TIME}/{}", fleet.host()))
 }

@@ -124,10 +124,10 @@ impl<Source: BufRead> Intake<Source> {
     }
 }
 
-/// Reads a table (CSV) to its end and hands on each row, until `take` wants no more.
+/// Reads a table (CSV) and passes on each row, to the end or until `take` returns false.
 ///
 /// # Errors
-/// Why it is no such table.
+/// Why it is not such a table.
 pub fn table(
     source: &mut dyn BufRead,
     reading: TableReading,

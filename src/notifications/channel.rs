@@ -137,7 +137,8 @@ impl Known {
             return self.found(&polled.object.kind, Some(delay), now.at);
         }
         if polled.was_announced {
-            // To another host, or to this one before its start: that there was no hint cannot be said, nor how late it was.
+            // It was announced to another host, or to this one before its start. So there was a hint, but it is not
+            // known how late it was.
             return false;
         }
         self.awaited.push_back(Awaited { object: polled.object.clone(), found: now });

@@ -69,7 +69,7 @@ pub struct EndedPoll<'a> {
     pub has_moved: bool,
     /// It was observed before, and is final since this poll.
     pub became_final: bool,
-    /// The provider had announced news of it, here or to another host that shares the store.
+    /// The provider had announced news of it, to this host or to another one that shares the store.
     pub was_announced: bool,
 }
 

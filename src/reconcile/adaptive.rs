@@ -91,6 +91,7 @@ impl Reconcile {
             self.learning().remove(&account.name);
             return Ok(());
         }
+        let _one_after_another = self.preparing.lock().await;
         // After a reload it is still in memory.
         let known = self.learning().remove(&account.name).map(|learning| learning.adaptive);
         let known = match known {

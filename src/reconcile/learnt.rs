@@ -30,7 +30,8 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Another host may have learnt since: what an account has taught is read again at the next start of its loop.
+    /// Forgets what was learnt about an account, because another host may have learnt more since. It is read again at
+    /// the next start of the account's loop.
     pub fn forget_learnt(&self, account: &AccountName) {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
         self.learning().remove(account);

@@ -135,6 +135,9 @@ pub struct Reconcile {
     past_first_day: Mutex<BTreeSet<AccountName>>,
     /// What accounts that are polled by learnt ages have learnt.
     learning: Mutex<BTreeMap<AccountName, adaptive::Learning>>,
+    /// Held while an account prepares to learn, which takes milliseconds: thousands begin at the start, and requests from
+    /// outside must not wait for all of them.
+    preparing: tokio::sync::Mutex<()>,
 }
 
 impl Reconcile {
@@ -159,6 +162,7 @@ impl Reconcile {
             learnt: Mutex::default(),
             past_first_day: Mutex::default(),
             learning: Mutex::default(),
+            preparing: tokio::sync::Mutex::default(),
         })
     }
 

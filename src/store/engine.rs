@@ -265,7 +265,7 @@ impl Engine {
         })
     }
 
-    /// The same, while the journal is held.
+    /// The same, for a caller that holds the journal.
     pub(super) fn catch_up_in(&self, journal: &mut Journal) -> Result<(), StoreError> {
         let Some(database) = self.shared.get() else { return Ok(()) };
         loop {
@@ -280,7 +280,7 @@ impl Engine {
                 return Err(StoreError::Broken(why));
             }
             self.copy(journal, &rows)?;
-            // What comes now is for the next time: another host may write without end.
+            // Rows that arrive now are left for the next call: another host may never stop writing.
             if is_last {
                 return Ok(());
             }

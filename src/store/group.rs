@@ -61,11 +61,11 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
 
 /// What a caller wants done in a group.
 pub(super) trait Operation: Send {
-    /// Does it. On a shared store, another host may write first; then the whole group is built again, and this is called
-    /// again. A returned error stops the store.
+    /// Does it. On a shared store, another host may write first. Then the whole group is built again, and this is
+    /// called again. A returned error stops the store.
     fn run(&mut self, group: &mut Group<'_>) -> Option<StoreError>;
 
-    /// Sends the waiting caller what came of the last run, or why the group was not written.
+    /// Sends the waiting caller the result of the last run, or why the group was not written.
     fn acknowledge(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Work<T, F> {
 }
 
 impl<T, F: FnMut(&mut Group<'_>) -> Result<T, StoreError>> Work<T, F> {
-    /// Its answer arrives at the receiver.
+    /// The answer arrives at the returned receiver.
     pub(super) fn new(work: F) -> (Work<T, F>, Answer<T>) {
         let (sender, receiver) = oneshot::channel();
         (Work { work, result: None, sender }, receiver)

@@ -359,8 +359,8 @@ impl Store {
         self.engine.shared.get().cloned().map(Fleet)
     }
 
-    /// Returns when everything is known here that other hosts had written before the call. At once on a store of one
-    /// host.
+    /// Returns when this host knows everything that other hosts had written before the call. On a store of one host,
+    /// returns at once.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || engine.catch_up()).await
@@ -381,7 +381,7 @@ impl Store {
         self.engine.trouble().cloned()
     }
 
-    /// Whether the last caller has closed it. On a shared store, nothing may be sent any more then.
+    /// Whether the last caller has closed the store. If the store is shared, this host may send nothing after that.
     pub fn is_closed(&self) -> bool {
         matches!(self.engine.open_polls(), Err(StoreError::Closed))
     }

@@ -15,7 +15,7 @@
 //! | `index/` | what is derived from the facts, in sled: records, history, outbox, counts, remembered values |
 //! | `queue/` | which object is polled next, and what polls without news changed, in memory |
 //! | `recovery/` | how the files that a process left behind become an open store |
-//! | `postgres/` | several hosts share it: PostgreSQL has the facts, the files are copies |
+//! | `postgres/` | several hosts share the store: PostgreSQL has the facts, the files are copies |
 //! | `maintenance/` | check, backup and compaction of a store in use |
 //!
 //! Besides these: `types` (inputs and outputs), `handle` (the public methods), `engine` (an open store), `writer` and

@@ -1,4 +1,4 @@
-//! Enrolments that are answered while they arrive, through the real socket of the real binary.
+//! Enrolments that are answered as they arrive, through the real socket of the real binary.
 
 use reconciled::control::messages::StatusRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +7,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::process::Host;
 
-/// How many objects of the account are in a piece.
+/// How many lines are in a piece.
 const PIECE: usize = 250;
 const LINES: usize = 5_000;
 

@@ -1,4 +1,4 @@
-//! Several hosts that share a store, as real processes on a real PostgreSQL: each works on accounts of its own.
+//! Several hosts that share a store, as real processes on a real PostgreSQL: each works on its own accounts.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -98,7 +98,7 @@ impl Fleet {
         Member { name, host: Arc::clone(&self.host), child: launch(&self.host, name), told }
     }
 
-    /// The name of the host that works on an account ("*": that does what one host does for all), and its session.
+    /// The name of the host that works on an account ("*": of the keeper), and its session.
     fn owner(&self, account: &str) -> Option<(String, i64)> {
         let sql = format!(
             "SELECT host.name, host.session FROM reconciled_account AS account \
@@ -115,14 +115,14 @@ impl Fleet {
         self.server.sql("fleet", &sql).parse().unwrap()
     }
 
-    /// How many accounts each host has, in rising order.
+    /// How many accounts each host has, in ascending order.
     fn counts(&self) -> String {
         let sql = "SELECT count(account.name) FROM reconciled_host AS host LEFT JOIN reconciled_account AS account \
                    ON account.session = host.session AND account.name <> '*' GROUP BY host.session ORDER BY 1";
         self.server.sql("fleet", sql).replace('\n', " ")
     }
 
-    /// Waits until one of these members has everything of this list, and returns its place and session.
+    /// Waits until one of these members has all of these accounts, and returns its index and session.
     async fn until_one_has(&self, members: &[&Member], accounts: &[&str]) -> (usize, i64) {
         members[0]
             .until(&format!("one host has {accounts:?}"), async || {

@@ -22,7 +22,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("temp", "session state"),
     ("prepare", "session state"),
     ("declare", "session state"),
-    ("skip locked", "not needed: what is wanted is named"),
+    ("skip locked", "not needed: the statements name the rows that they want"),
 ];
 
 /// In small letters, without comments, one space between words.

@@ -23,7 +23,8 @@ pub(super) struct Learnt {
 }
 
 impl Deliverer {
-    /// Like [`Deliverer::learn`], on a host that does not deliver alerts: only the very first call does anything.
+    /// Like [`Deliverer::learn`], for a host that does not deliver alerts. Only the very first call on a store does
+    /// anything.
     ///
     /// # Errors
     /// When the store fails.
@@ -31,7 +32,7 @@ impl Deliverer {
         if self.store.recall(STORED_AT).await?.is_some() { Ok(()) } else { self.learn().await }
     }
 
-    /// Another host may have learnt since: reads again what is stored, and goes on from there.
+    /// Reads again what is stored, and continues from there: another host may have learnt more since.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,14 +1,14 @@
 //! Which accounts this process may send requests for: all of them, unless several hosts share the work.
 //!
-//! Owns: this set, and whether something is still at work on an account. Must never know: who else works, how accounts
-//! are shared out.
+//! Owns: this set, and whether work on an account still continues. Must never know: which other hosts there are, how
+//! accounts are shared out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::payments::object::AccountName;
 
-/// Keeps an account from being given up while a piece of work on it goes on.
+/// Keeps an account from being given up while work on it continues.
 #[derive(Debug, Clone)]
 pub struct AtWork {
     _of: Arc<()>,
@@ -21,7 +21,7 @@ pub(super) struct Held {
     accounts: Option<HashMap<AccountName, Arc<()>>>,
     /// Accounts that are being given up.
     leaving: HashMap<AccountName, Arc<()>>,
-    /// Nothing is begun any more.
+    /// No work may begin any more.
     is_over: bool,
 }
 
@@ -47,13 +47,13 @@ impl Held {
         }
     }
 
-    /// No more work begins on it.
+    /// From now on, no work begins on this account.
     pub(super) fn leave(&mut self, account: &AccountName) {
         let held = self.accounts.as_mut().and_then(|accounts| accounts.remove(account));
         self.leaving.extend(held.map(|held| (account.clone(), held)));
     }
 
-    /// No more work begins on any account, ever.
+    /// From now on, no work begins on any account.
     pub(super) fn leave_all(&mut self) {
         self.leaving.extend(self.accounts.take().unwrap_or_default());
         self.accounts = Some(HashMap::new());

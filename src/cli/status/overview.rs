@@ -97,7 +97,7 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     for host in &status.hosts {
         let this = if host.is_this { " (this host)" } else { "" };
         let work = if host.is_keeper { ", alerts, events and reports" } else { "" };
-        let other = if host.is_configured_otherwise { "; its configuration has other accounts" } else { "" };
+        let other = if host.is_configured_otherwise { "; configured with different accounts" } else { "" };
         let accounts = count(host.accounts, "account");
         let since = moment(host.since, now);
         screen

@@ -1,4 +1,4 @@
-//! What only one of several hosts may do: the one that works on the account, or the keeper.
+//! Requests that only one of several hosts may carry out: the one that works on the account, or the keeper.
 //!
 //! Owns: the refusals. Must never know: how hosts share the work.
 
@@ -7,11 +7,11 @@ use crate::control::messages::FleetHost;
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service, storage};
 use crate::payments::object::AccountName;
-use crate::store::KEEPER;
+use crate::store::{KEEPER, StoreError};
 
 impl Service {
-    /// Refuses if another host works on the account: it alone knows what is left of the quota, and which requests are in
-    /// flight. The account stays here until the answer is dropped.
+    /// Refuses if another host works on the account: only that host knows how much of the quota is left and which
+    /// requests are in flight. The account is not given up until the returned value is dropped.
     pub(super) async fn at_work_on(&self, account: &AccountName) -> Answer<AtWork> {
         if !self.is_daemon() && self.store.fleet().is_some() {
             self.process.restore_budgets().await.map_err(storage)?;
@@ -22,7 +22,7 @@ impl Service {
         }
     }
 
-    /// Refuses if another host does what one host does for all, and so keeps the state of the receivers of events.
+    /// Refuses if another host is the keeper: only the keeper knows the state of the receivers of events.
     pub(super) async fn at_keeper(&self) -> Answer<()> {
         let Some(fleet) = self.store.fleet() else { return Ok(()) };
         match fleet.owner(KEEPER).await {
@@ -32,9 +32,13 @@ impl Service {
     }
 
     async fn elsewhere(&self, account: &str, does: &str) -> Problem {
-        let owner = match self.store.fleet() {
-            Some(fleet) => fleet.owner(account).await.ok().flatten().filter(|owner| owner != fleet.host()),
-            None => None,
+        let Some(fleet) = self.store.fleet() else { return storage(StoreError::Closed) };
+        let owner = match fleet.owner(account).await {
+            Ok(owner) => owner.filter(|owner| owner != fleet.host()),
+            Err(why) => {
+                let detail = format!("which host {does} cannot be found out: {why}");
+                return Problem::new(Cause::Unavailable, detail, "try again in a minute");
+            }
         };
         match owner {
             Some(owner) => {

@@ -32,8 +32,8 @@ struct Figures {
     samples: Vec<Sample>,
     /// The accounts that are named, unless all are.
     named: Option<HashSet<String>>,
-    /// Gauges and counters that several accounts share, by metric and labels. Thousands of accounts share one, so its key
-    /// is built in place (`key`).
+    /// Gauges and counters that several accounts share, by metric and labels. Thousands of accounts may share one, so
+    /// keys are built in one buffer (`key`).
     sums: BTreeMap<String, Sample>,
     key: String,
 }

@@ -185,7 +185,7 @@ impl EnrolResult {
     }
 }
 
-/// How many lines of an enrolment had which outcome.
+/// How many lines of an enrolment had each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EnrolTotals {
     new: u64,

@@ -59,15 +59,15 @@ pub struct Status {
 pub struct FleetHost {
     /// Its name.
     pub name: String,
-    /// Whether it gives this answer.
+    /// Whether it sent this answer.
     pub is_this: bool,
-    /// Since when it has worked without a break, by the database's clock.
+    /// When its session began, by the database's clock.
     pub since: Timestamp,
     /// How many accounts it works on.
     pub accounts: u64,
-    /// Whether it does what one host does for all: alerts, events, the nightly report.
+    /// Whether it is the keeper, the one host that handles alerts, events and the nightly report.
     pub is_keeper: bool,
-    /// Whether its configuration has other accounts than this host's.
+    /// Whether its configured accounts differ from those of this host.
     pub is_configured_otherwise: bool,
 }
 

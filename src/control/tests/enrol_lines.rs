@@ -1,4 +1,4 @@
-//! Enrolments that are answered while they arrive: what a client gets, and what is stored when a request ends early.
+//! Enrolments that are answered as they arrive: what a client gets, and what is stored when a request ends early.
 
 use std::time::Duration;
 
@@ -142,9 +142,9 @@ async fn a_client_that_sends_nothing_more_is_cut_with_a_last_line() {
     let last = sender.rest().await;
     assert_eq!((&last["status"], &last["detail"]), (&408.into(), &"nothing arrived for 1 s".into()));
     assert!(is_stored(&daemon, "S01").await && sender.text.contains("\"id\":\"S01\""));
-    assert!(!is_stored(&daemon, "S02").await, "its line may have gone on");
+    assert!(!is_stored(&daemon, "S02").await, "its line may not be complete");
     assert_eq!(audited(&daemon).await.cause.as_deref(), Some("too-slow"));
-    // One that sends no line at all has the status of the problem.
+    // If a client sends no line at all, the HTTP status is that of the problem.
     let answer = daemon.raw(&format!("{HEAD}content-length: 9\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
@@ -168,10 +168,10 @@ async fn a_client_that_reads_no_answers_is_cut_and_finds_the_reason_later() {
     let idle = Duration::from_millis(1_500);
     let daemon = TestDaemon::open(Fixture::default(), |options| options.body_timeout = idle).await;
     let mut sender = Sender::begin(&daemon).await;
-    // Short lines with long answers, which nothing is stored for.
+    // Short lines with long answers, for which nothing is stored.
     sender.send(&"{\"x\":1}\n".repeat(30_000)).await;
     sender.end().await;
-    // This is answered only after the other request has been given up.
+    // This returns only after the other request has been given up.
     assert_eq!(audited(&daemon).await.cause.as_deref(), Some("too-slow"));
     let last = sender.rest().await;
     assert_eq!(last["detail"], "no answer was read for 1 s");
@@ -188,7 +188,7 @@ async fn a_store_that_fails_ends_the_answer_with_the_reason() {
     daemon.store.clone().close().await.unwrap();
     sender.send("{\"id\":\"S02\"}\n").await;
     sender.until("urn:reconciled:problem:unavailable").await;
-    // It still sends, and nobody answers.
+    // The client still sends, but gets no more answers.
     sender.send("{\"id\":\"S03\"}\n").await;
     sender.end().await;
     assert_eq!(sender.rest().await["status"], 503);
@@ -229,7 +229,7 @@ async fn a_request_in_the_middle_of_its_lines_does_not_give_way_to_others() {
             answer
         }
     });
-    // Longer than a connection may take that was asked to give way.
+    // Longer than a connection that was asked to give way may take.
     assert!(tokio::time::timeout(Duration::from_millis(1_500), &mut other).await.is_err());
     sender.send("{\"id\":\"S02\"}\n").await;
     sender.end().await;

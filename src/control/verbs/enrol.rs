@@ -17,7 +17,7 @@ use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
 use crate::delimited::{self, Form as TextForm, Text, too_long};
 
-/// Why an enrolment failed in part, for the audit log.
+/// The cause in the audit log of an enrolment that failed in part.
 pub(in crate::control) const BAD_LINES: &str = "bad lines";
 
 impl Verb for Enrol {
@@ -37,7 +37,7 @@ impl Verb for Enrol {
         results.iter().any(is_bad).then_some(BAD_LINES)
     }
 
-    /// For files that the daemon finds and for commands without a daemon. What arrives over HTTP is enrolled line by line
+    /// For files that the daemon finds and for commands without a daemon. A request over HTTP is enrolled line by line
     /// (`control::enrol_lines`).
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.enrol(self.lines).await
@@ -120,7 +120,8 @@ pub(in crate::control) fn written_lines(lines: &[impl Serialize]) -> Vec<u8> {
     body
 }
 
-/// Reads JSON Lines to their end and hands on each line, until `take` wants no more. The error says why they are no text.
+/// Reads JSON Lines and passes on each line, to the end or until `take` returns false. The error says why the body is
+/// not text.
 pub(in crate::control) fn read_json_lines(
     source: &mut dyn BufRead,
     take: &mut dyn FnMut(EnrolLine) -> bool,
@@ -140,7 +141,7 @@ pub(in crate::control) fn read_json_lines(
     Ok(())
 }
 
-/// How a body is read as a table; none: as JSON Lines.
+/// How a body is read as a table. None: it is read as JSON Lines.
 pub(in crate::control) fn table_reading(media_type: &str, query: &str) -> Answer<Option<TableReading>> {
     match media_type {
         CSV => wire::pairs(Vec::new(), query, "see POST /v1/tracked:batch").map(Some),

@@ -311,11 +311,11 @@ type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 /// How the requests of a verb are answered.
 #[derive(Clone, Copy)]
 pub(super) enum Run {
-    /// Each with one answer.
+    /// With one answer for each request.
     Whole(fn(Service, Caller, Incoming) -> Answering),
     /// With the stream of live events.
     Events,
-    /// Line by line, while the body arrives.
+    /// Line by line, as the body arrives.
     Lines,
 }
 

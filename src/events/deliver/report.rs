@@ -46,7 +46,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
         Ok(value)
     }
 
-    /// Another host may have changed it.
+    /// Reads it again: another host may have changed it.
     async fn read_again(&self, store: &Store) -> Result<(), StoreError> {
         if let Some(known) = self.value.get() {
             let stored: Option<Option<T>> = read_if_sound(store, &self.stored_as).await?;
@@ -73,7 +73,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
 }
 
 impl BackOffice {
-    /// Reads again what another host may have changed, before this one begins to deliver.
+    /// Reads again what another host may have changed. To be called before this host begins to deliver.
     ///
     /// # Errors
     /// When the store fails.

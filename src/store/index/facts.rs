@@ -147,7 +147,7 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
         Fact::Enrolled { at, enrolments } => enrol(view, enrolments, *at, sequence),
         Fact::Committed { at, record, transition, enrol: found, alerts } => {
             let old = view.record(&record.object)?;
-            // If another host wrote it: whatever was read here before is stale.
+            // Another host may have written it. Its revision must grow, so that whatever was read here before is stale.
             let least = old.as_ref().map_or(0, |old| old.value.revision + 1);
             let newer = (record.revision < least).then(|| Record { revision: least, ..(**record).clone() });
             let record = newer.as_ref().unwrap_or(record);

@@ -209,6 +209,12 @@ pub(crate) fn remembered(name: &str) -> Vec<u8> {
     Key::new(REMEMBERED).bytes(name.as_bytes()).0
 }
 
+/// The beginning of the keys of all counts, or of those of one account.
+pub(crate) fn counts_of(account: Option<&AccountName>) -> Vec<u8> {
+    let all = Key::new(COUNT);
+    account.map_or_else(|| all.0.clone(), |account| Key::new(COUNT).text(account.as_str()).0)
+}
+
 /// What records are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CountKey {

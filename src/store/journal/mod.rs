@@ -26,7 +26,7 @@ use written::Written;
 /// Where entries are written before they are written to the files, which are then a copy of it.
 pub(crate) trait Original: std::fmt::Debug + Send + Sync {
     /// Adds entries after `end`. True: they are durable there. False: it has other entries after `end`, and nothing was
-    /// added. After an error it may have them.
+    /// added. After an error, the entries may be there or not.
     fn append(&self, end: Position, entries: &[Entry]) -> io::Result<bool>;
 }
 
@@ -125,7 +125,7 @@ impl Journal {
         self.write(entries, |_| Ok(true))
     }
 
-    /// Writes entries to the files once `before` has said that they may be written.
+    /// Writes entries to the files if `before` allows it.
     fn write(
         &mut self,
         entries: &[Entry],

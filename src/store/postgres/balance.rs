@@ -1,19 +1,19 @@
 //! Which accounts a host should have, and so which ones it takes and gives up.
 //!
-//! Owns: this decision: every host comes to the same one without asking another. Must never know: time, the database.
+//! Owns: this decision. Every host reaches the same one without asking another. Must never know: time, the database.
 //!
-//! The load of an account is limited by its request quota, so accounts count alike. Each account prefers the hosts in an
-//! order of its own (rendezvous hashing), and gets the first one that is not full. So the shares differ by one at most, and
-//! few accounts move when a host comes or goes. Accounts that share a queue at their provider are a unit, which is never
-//! split. Hosts with other accounts in their configuration are left out: each host
-//! counts only those that are configured as itself.
+//! The request quota of an account limits its load, so all accounts count the same. Each account ranks the hosts in its
+//! own order (rendezvous hashing), and gets the first one that is not full. So the shares differ by at most one, and
+//! few accounts move when a host joins or leaves. Accounts that share a queue at their provider are a unit, which is
+//! never split. Each host counts only the hosts whose configuration has the same accounts as its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
-/// The account that stands for the work that one host at a time does for all: alerts, events, reports.
+/// Stands for the work of the keeper, the one host that does it for all: alerts, events, reports. A host takes it like
+/// an account.
 pub const KEEPER: &str = "*";
 
 /// A host with a session.
@@ -29,7 +29,7 @@ pub struct Host {
     pub since: Timestamp,
     /// How many accounts it has.
     pub has: u64,
-    /// Whether it does the work for all.
+    /// Whether it is the keeper.
     pub is_keeper: bool,
 }
 
@@ -54,9 +54,9 @@ pub struct Plan {
 /// What a host remembers between two plans.
 #[derive(Debug, Default)]
 pub struct Balance {
-    /// In how many plans in a row an account was free.
+    /// For how many plans in a row each free account has been free.
     free_for: BTreeMap<String, u32>,
-    /// Units that another host should have and did not take: they stay here until the hosts change.
+    /// Units that another host should have but did not take. They stay here until the set of hosts changes.
     stays: BTreeSet<String>,
     /// The sessions and the accounts for which `share` was computed.
     hosts: Vec<i64>,
@@ -65,7 +65,7 @@ pub struct Balance {
     share: BTreeSet<String>,
 }
 
-/// An account that should be another host's is left free for this many plans.
+/// For this many plans, an account that another host should have is left free for that host.
 const PATIENCE: u32 = 5;
 
 impl Balance {
@@ -107,7 +107,7 @@ impl Balance {
         let is_anothers = |unit: &&String| !self.share.contains(*unit) && !self.stays.contains(*unit);
         let surplus: BTreeSet<&String> =
             held.iter().filter_map(|name| configured.get(name)).filter(is_anothers).collect();
-        // Little by little, so that most accounts are polled all the time.
+        // A few at a time, so that most accounts are polled without a break.
         let now: BTreeSet<&String> = surplus.iter().take(surplus.len().div_ceil(8)).copied().collect();
         let is_now = |name: &&String| configured.get(*name).is_some_and(|unit| now.contains(unit));
         plan.give_up = held.iter().filter(is_now).cloned().collect();
@@ -125,7 +125,7 @@ pub(super) fn digest(accounts: &BTreeMap<String, String>) -> String {
     context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The units of one of several hosts.
+/// The units that one of several hosts should have.
 fn share(units: &BTreeSet<String>, hosts: &[&str], me: &str) -> BTreeSet<String> {
     let number = hosts.len().max(1);
     let (least, mut larger) = (units.len() / number, units.len() % number);
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// Hosts that plan in turn, as the statements let them.
+    /// Hosts that plan in turn and take only what the statements would let them take.
     struct World {
         configured: BTreeMap<String, String>,
         hosts: BTreeMap<i64, (Balance, BTreeSet<String>)>,
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(world.counts(), [10, 0]);
         let held = world.hosts[&1].1.clone();
         world.round(Some(2));
-        assert_eq!(world.hosts[&1].1, held, "nothing goes to and fro");
+        assert_eq!(world.hosts[&1].1, held, "no account moves back and forth");
     }
 
     #[test]

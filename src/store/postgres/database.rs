@@ -33,7 +33,7 @@ use crate::store::journal::entry::{ChainHash, Entry};
 use crate::store::journal::segment::Position;
 use crate::store::mutex::locked;
 
-/// The name of the facts; there are no others in a database.
+/// The name of the facts. A database has no others.
 const NAME: &str = "store";
 /// How long to wait after a failed call.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -67,9 +67,10 @@ struct Inner {
     session: AtomicI64,
     /// Until when it is trusted, in microseconds of the monotonic clock.
     trusted_until: AtomicU64,
-    /// What was seen last.
+    /// The last result of [`Database::see`].
     seen: StdMutex<Seen>,
-    /// Until when it need not be looked for accounts whose hosts have ended, in microseconds of the monotonic clock.
+    /// Until when a search for accounts whose sessions have ended is not necessary, in microseconds of the monotonic
+    /// clock.
     looked_until: AtomicU64,
     /// Why the last failed call failed, unless the session was renewed since.
     trouble: StdMutex<Option<String>>,
@@ -163,7 +164,7 @@ impl Database {
         self.block_on(self.inner.read(after, limit))
     }
 
-    /// The same, for as long as the session lasts. The error says why it does not.
+    /// The same, but tries again while the session lasts. The error says why it has ended.
     pub(crate) fn read_patiently(&self, after: u64) -> Result<Vec<Entry>, String> {
         loop {
             match self.read(after, PAGE) {
@@ -195,7 +196,7 @@ impl Database {
         self.inner.ended.subscribe()
     }
 
-    /// Renews the session no longer, as a crash would.
+    /// Stops renewing the session, as a crash would.
     pub(crate) fn abandon(&self) {
         if let Some(renewals) = locked(&self.renewals).take() {
             renewals.abort();
@@ -230,7 +231,7 @@ impl Inner {
         Duration::from_micros(self.trusted_until.load(Ordering::SeqCst))
     }
 
-    /// Ends the session when it is trusted no longer.
+    /// Ends the session if it is no longer trusted.
     fn check(&self) {
         if self.session.load(Ordering::SeqCst) != 0 && self.now() >= self.trusted_until() {
             let trouble = locked(&self.trouble).clone();
@@ -251,7 +252,7 @@ impl Inner {
     }
 
     fn fenced_out(&self) -> String {
-        let why = "another host has taken over what this one did".to_owned();
+        let why = "another host has taken over the work of this host".to_owned();
         self.end(&why);
         why
     }
@@ -317,7 +318,7 @@ impl Inner {
             (&accounts, Type::TEXT),
         ];
         let rows = self.query(ENTER, &parameters).await?;
-        let Some(row) = rows.first() else { return Err(Trouble::permanent("no session was given")) };
+        let Some(row) = rows.first() else { return Err(Trouble::permanent("no session was returned")) };
         self.trust(sent_at);
         self.session.store(row.get(0), Ordering::SeqCst);
         Ok(())
@@ -341,7 +342,7 @@ impl Inner {
     async fn keep_renewing(self: Arc<Self>) {
         let mut pause = self.term.renewal();
         loop {
-            // Never later than the end of trust, so that the end shows in time.
+            // Sleeps no longer than the session is trusted, so that its end is noticed in time.
             let left = self.trusted_until().saturating_sub(self.now());
             self.clock.sleep(pause.min(left)).await;
             self.check();
@@ -394,7 +395,7 @@ impl Inner {
                 Ok(false) => None,
                 Err(trouble) => Some(trouble),
             };
-            // Whether it was written is not known: the connection failed, or an earlier attempt is there.
+            // The entries may be there: this attempt may have failed after it wrote them, or an earlier one succeeded.
             let found = self.written(session, first.sequence).await;
             match found.map(|found| judge(session, old, &first.hash, &found)) {
                 Ok(Outcome::Written) => return Ok(true),
@@ -419,7 +420,7 @@ impl Inner {
         rows.first().map_or_else(|| Ok(Found::default()), found)
     }
 
-    /// False: the session has ended, or the facts have another end.
+    /// False: the session has ended, or the facts end elsewhere.
     async fn try_append(
         &self,
         session: i64,

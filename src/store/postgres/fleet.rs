@@ -1,4 +1,4 @@
-//! What others may ask about the hosts that share a store and the accounts that each works on.
+//! What other modules may ask about the hosts that share a store and the accounts that each works on.
 //!
 //! Owns: these methods, and that they run off the runtime's own threads. Must never know: what a host does with an
 //! account.
@@ -53,7 +53,7 @@ impl Fleet {
     /// fence.
     ///
     /// # Errors
-    /// Why the database does not answer. Accounts may have been taken then.
+    /// Why the database does not answer. Accounts may have been taken all the same.
     pub async fn take(&self, free: Vec<(String, i64)>) -> Result<Vec<(String, i64)>, String> {
         self.call(move |database| database.take(&free)).await
     }

@@ -55,7 +55,7 @@ pub(crate) fn open(
     Ok((copy.engine, copy.opening))
 }
 
-/// About a second, at other moments than other hosts.
+/// About a second. It differs between hosts, so that they do not all try at the same moment.
 fn pause(host: &str, round: u64) -> Duration {
     let mixed = host.bytes().fold(round, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Duration::from_millis(800 + mixed % 400)
@@ -81,13 +81,14 @@ pub(crate) fn keep_following(engine: &Arc<Engine>) {
 }
 
 impl Engine {
-    /// Follows once. True: there is no more to do, ever.
+    /// Follows once. True: there will never be more to follow.
     fn is_done_following(&self, database: &Database) -> bool {
         if self.trouble().is_some() || self.shared_index().is_none() {
             return true;
         }
         let known = self.journal_sequence.load(std::sync::atomic::Ordering::Relaxed);
-        // The journal is held only when there is something. A database that does not answer ends the session.
+        // The journal is locked only when there are new rows. An error is ignored: if the database does not answer for
+        // too long, the session ends.
         match database.read(known, 1) {
             Ok(rows) if !rows.is_empty() => self.catch_up().is_err(),
             _ => false,
@@ -95,8 +96,8 @@ impl Engine {
     }
 }
 
-/// The name of this folder's host in the lease. A folder that has no such name yet becomes a copy, unless it has a store
-/// of its own.
+/// The name by which the database knows this folder's host. A folder that has no such name yet becomes a copy, unless
+/// it has a store of its own.
 pub(super) fn identity(place: &Place<'_>, entries: u64) -> Result<String, OpenError> {
     if let Some(name) = place.read_mark(COPY)? {
         return Ok(name.trim().to_owned());

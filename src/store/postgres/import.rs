@@ -74,7 +74,7 @@ fn append(database: &Database, end: Link, entries: &[Entry]) -> Result<(), Strin
     match database.append(end, entries)? {
         true => Ok(()),
         false => {
-            Err("another host has written to it meanwhile; stop all daemons, and import again".to_owned())
+            Err("another host has written to it meanwhile: stop all daemons, and import again".to_owned())
         }
     }
 }

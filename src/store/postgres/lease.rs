@@ -38,7 +38,7 @@ impl Term {
     }
 }
 
-/// An end of the facts.
+/// Where the facts end, at some moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Link {
     /// The last entry.
@@ -65,14 +65,14 @@ pub(super) struct Found {
     pub(super) entry: Option<(ChainHash, i64)>,
 }
 
-/// What an append came to.
+/// The outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Its rows are there.
     Written,
     /// Its rows are not there, and may be sent again.
     NotWritten,
-    /// Another host has written there first: what it wrote must be read before anything is sent again.
+    /// Another host has written there first. What it wrote must be read before anything is sent again.
     Elsewhere,
     /// The session has ended: nothing may be sent again.
     FencedOut,
@@ -113,7 +113,7 @@ mod tests {
             (None, old, false, Outcome::FencedOut),
             (theirs, link(5, 3), true, Outcome::Elsewhere),
             (theirs, link(5, 3), false, Outcome::FencedOut),
-            // The same words, but another host's.
+            // The same entry, but written by another host.
             (Some((first, 8)), link(6, 9), true, Outcome::Elsewhere),
             (None, link(3, 1), true, Outcome::Lost),
             (None, link(4, 3), true, Outcome::Lost),
@@ -168,7 +168,7 @@ mod tests {
             let mut lease: Option<(usize, u64)> = None;
             let mut trusted: Vec<(usize, u64, u64)> = Vec::new();
             for one in asked {
-                // A session is ended by others only after its time (bury.sql), and then its account is free.
+                // Other hosts end a session only after its time (bury.sql). Then its account is free.
                 if lease.is_some_and(|(owner, until)| owner != one.host && until >= one.done) {
                     continue;
                 }

@@ -1,19 +1,20 @@
-//! A store that several hosts share: PostgreSQL has the facts, and every host works on accounts of its own.
+//! A store that several hosts share: PostgreSQL has the facts, and each host works on its own accounts.
 //!
 //! Owns: the hosts' sessions, the rows, and that a host's journal files are a copy of the rows. Must never know: what a
 //! fact says.
 //!
 //! The facts are one chain. A host adds to its end in the database first (`database`), and then to its own files. If
-//! another host was quicker, the statement adds nothing; then the host reads what the other one wrote, and decides again
-//! what it wanted to write. All hosts follow the rows and apply them to their own files and index (`follow`). So
-//! everything that reads a store, its check and its backup read files, as in a store of one host; a takeover loads
-//! nothing; and the folder of any host is a complete copy of the facts.
+//! another host was quicker, the statement adds nothing. The host then reads what the other one wrote, and decides
+//! again what to write. All hosts follow the rows and apply them to their own files and index (`follow`). So whatever
+//! reads a store reads files, as in a store of one host; this includes its check and its backup. A takeover loads
+//! nothing. The folder of any host is a complete copy of the facts.
 //!
 //! A host has a session, which it renews (`lease`). An account belongs to at most one session (`balance`). While the
-//! session is trusted, no other host can take its accounts; when it has ended, this host sends nothing and the database
-//! takes nothing from it. So the session is the fence of every write, and one row is renewed however many accounts a host
-//! has. There is no row for the quota: a host spends an account's quota from its own memory, and begins with nothing when
-//! it takes an account.
+//! session is trusted, no other host can take its accounts. When it has ended, the host sends nothing, and the database
+//! accepts nothing from it. So the number of the session is the fencing token of every write, and a host renews one
+//! row, however many accounts it has. An account has a fence of its own: a number that grows whenever a host takes it.
+//! There is no row for the quota. A host counts an account's quota in its own memory, and begins with an empty budget
+//! when it takes an account.
 //!
 //! | File | What |
 //! |---|---|
@@ -24,7 +25,7 @@
 //! | `database` | begin, renew and end a session; append, read; `hosts`: take and give up accounts |
 //! | `rows` | rows as values |
 //! | `follow` | a copy follows the rows; opening a shared store |
-//! | `fleet` | what others may ask about hosts and accounts |
+//! | `fleet` | what other modules may ask about hosts and accounts |
 //! | `check` | the self-check of the rows |
 //! | `import` | the facts of a store of one host become rows |
 //! | `sql/` | every statement |
@@ -69,7 +70,7 @@ pub struct Shared {
     pub lease_term: Duration,
     /// Measures how long the session is trusted. Its wall time is not used.
     pub clock: SharedClock,
-    /// What to do, about once a second, while the database does not answer; none: fail at once.
+    /// What to do, about once a second, while the database does not answer. None: fail at once.
     pub while_waiting: Option<WhileWaiting>,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// An end of the facts.
+/// Where the facts end.
 pub(super) fn link(sequence: i64, hash: &[u8]) -> Result<Link, Trouble> {
     Ok(Link { sequence: unsigned(sequence), hash: chain_hash(hash)? })
 }
@@ -29,7 +29,7 @@ fn chain_hash(bytes: &[u8]) -> Result<ChainHash, Trouble> {
     bytes.try_into().map_err(|_| Trouble::permanent("a hash in the database does not have 32 bytes"))
 }
 
-/// What has become of an append.
+/// What the database says about an append.
 pub(super) fn found(row: &Row) -> Result<Found, Trouble> {
     let entry: Option<(&[u8], i64)> = row.get::<_, Option<&[u8]>>(3).zip(row.get(4));
     Ok(Found {
@@ -39,7 +39,7 @@ pub(super) fn found(row: &Row) -> Result<Found, Trouble> {
     })
 }
 
-/// A row of the hosts. How many accounts it has is not in it.
+/// A row of the hosts. It does not say how many accounts the host has.
 pub(super) fn host(row: &Row) -> Host {
     Host {
         session: row.get(0),

@@ -315,13 +315,14 @@ impl Queue {
         counts
     }
 
-    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Checks all of
-    /// them.
+    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Of those created
+    /// at the same moment, the one that is due first. Checks all of them, so it does not look at their ids.
     pub(crate) fn oldest_moving(&self) -> Option<(ObjectRef, Timestamp)> {
         let kinds = self.accounts.iter().flat_map(|(account, kinds)| {
             kinds.iter().filter_map(move |(kind, queues)| {
                 let moving = queues.ordinary.iter().filter(|(_, made_at)| **made_at != NOT_MOVING);
-                let (made_at, id) = moving.map(|((_, id), made_at)| (*made_at, id)).min()?;
+                let (made_at, id) =
+                    moving.map(|((_, id), made_at)| (*made_at, id)).min_by_key(|(made_at, _)| *made_at)?;
                 Some((made_at, id, account, kind))
             })
         });

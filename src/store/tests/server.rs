@@ -110,7 +110,7 @@ impl Server {
         replica
     }
 
-    /// A replica becomes a server of its own.
+    /// Promotes this replica to a server of its own.
     pub(crate) fn promote(&self) {
         self.run(self.command("pg_ctl").args(["-D", &self.data(), "-w", "promote"]));
     }

@@ -72,7 +72,7 @@ pub(super) async fn ids(store: &Store) -> Vec<String> {
     page.items.into_iter().map(|record| record.object.id.as_str().to_owned()).collect()
 }
 
-/// The sessions that have written, and how many rows each.
+/// The sessions that have written, and how many rows each has written.
 pub(super) fn fences(server: &Server, database: &str) -> String {
     server.sql(database, "SELECT fence, count(*) FROM reconciled_fact GROUP BY fence ORDER BY fence")
 }
@@ -81,7 +81,7 @@ pub(super) fn names(names: &[&str]) -> BTreeMap<String, String> {
     names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect()
 }
 
-/// Takes what is free, and returns what is now this host's.
+/// Takes what is free, and returns what this host now has.
 pub(super) async fn take(fleet: &Fleet) -> Vec<String> {
     let seen = fleet.see().await.unwrap();
     let mut taken: Vec<String> =
@@ -102,7 +102,7 @@ async fn all_hosts_write_one_chain_and_a_wrong_clock_changes_nothing() {
     let second = opened(shared_by(two.path(), &url, wrong.clone())).await;
     assert_eq!(ids(&second).await, ["A1"], "it has followed before it is open");
     wrong.jump(SignedDuration::from_hours(2));
-    // Neither knows yet what the other has written when it writes.
+    // When each of them writes, it does not know yet what the other has written.
     enrol(&second, "A2", at(1)).await;
     enrol(&first, "A3", at(1)).await;
     first.remember("day", "done").await.unwrap();
@@ -135,12 +135,12 @@ async fn an_account_has_one_host_until_its_session_ends() {
     let seen = of_second.see().await.unwrap();
     assert_eq!(take(&of_first).await, ["*", "shop-a", "shop-b"]);
     assert_eq!(take(&of_second).await, Vec::<String>::new());
-    assert_eq!(of_second.take(seen.free).await.unwrap(), Vec::new(), "what was seen is old");
+    assert_eq!(of_second.take(seen.free).await.unwrap(), Vec::new(), "what was seen is stale");
     assert_eq!(of_second.owner("shop-a").await.unwrap().as_deref(), Some(of_first.host()));
     of_second.give_up(vec![("shop-a".to_owned(), 1)]).await.unwrap();
-    assert_eq!(take(&of_second).await, Vec::<String>::new(), "nobody gives up what is another's");
+    assert_eq!(take(&of_second).await, Vec::<String>::new(), "no host gives up an account of another");
     of_first.give_up(vec![("shop-a".to_owned(), 9)]).await.unwrap();
-    assert_eq!(take(&of_second).await, Vec::<String>::new(), "nor what was given up and taken since");
+    assert_eq!(take(&of_second).await, Vec::<String>::new(), "nor with another fence");
     of_first
         .give_up(of_first.own().await.unwrap().into_iter().filter(|(name, _)| name == "shop-a").collect())
         .await

@@ -14,7 +14,7 @@ use super::super::rows::{host, unsigned};
 use super::{Database, Inner};
 use crate::store::mutex::locked;
 
-/// How often all accounts are read at least.
+/// All accounts are read at least this often.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const HOSTS: &str = include_str!("../sql/hosts.sql");
 const COUNTS: &str = include_str!("../sql/counts.sql");
@@ -28,7 +28,7 @@ const OWNER: &str = include_str!("../sql/owner.sql");
 const BURY: &str = include_str!("../sql/bury.sql");
 
 impl Database {
-    /// Makes accounts known, and says which ones this host is configured for.
+    /// Adds accounts that are not known yet, and says which ones this host is configured for.
     pub(in super::super) fn declare(&self, names: &[String], digest: String) -> Result<(), Trouble> {
         *locked(&self.inner.accounts) = digest;
         self.block_on(async {
@@ -49,8 +49,8 @@ impl Database {
         locked(&self.inner.seen).clone()
     }
 
-    /// Takes accounts that were free, unless another host was quicker. Returns those that are now ours, each with its new
-    /// fence.
+    /// Takes accounts that were free, unless another host was quicker. Returns those that this host now has, each with
+    /// its new fence.
     pub(in super::super) fn take(&self, free: &[(String, i64)]) -> Result<Vec<(String, i64)>, Trouble> {
         let rows = self.change(TAKE, free)?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -87,8 +87,8 @@ impl Database {
 }
 
 impl Inner {
-    /// All accounts are read only when hosts have come or gone, when this host has changed something, and now and then:
-    /// there may be a million.
+    /// There may be a million accounts. So all of them are read only when a host has joined or left, when this host has
+    /// changed something, while there are free ones, and every [`LOOK_EVERY`].
     async fn see(&self) -> Result<Seen, Trouble> {
         self.query(BURY, &[]).await?;
         let mut hosts: Vec<Host> = self.query(HOSTS, &[]).await?.iter().map(host).collect();

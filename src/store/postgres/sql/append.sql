@@ -1,6 +1,6 @@
--- Moves the end of the facts from entry $3 with hash $4 to entry $5 with hash $6 and adds the rows between, if the
--- facts still end there and session $2 lasts: all of it, or nothing. $1: the name of the facts. $7 to $10: sequences,
--- first entries of the groups, hashes, payloads.
+-- Moves the end of the facts from entry $3 with hash $4 to entry $5 with hash $6, and adds the rows in between. It does
+-- all of this or nothing: only if the facts still end at entry $3 and session $2 lasts. $1: the name of the facts. $7
+-- to $10: sequences, first entries of the groups, hashes, payloads.
 WITH moved AS (
     UPDATE reconciled_lease SET last_sequence = $5, last_hash = $6
     WHERE name = $1 AND last_sequence = $3 AND last_hash = $4

@@ -1,4 +1,4 @@
--- Begins a session and ends every other one of this host. $1: the name of the facts. $2: the host. $3: the term in
+-- Begins a session and ends every other session of this host. $1: the name of the facts. $2: the host. $3: the term in
 -- milliseconds. $4: the hash before the first entry. $5: which accounts it is configured for. One row: the session.
 WITH gone AS (
     DELETE FROM reconciled_host WHERE name = $2

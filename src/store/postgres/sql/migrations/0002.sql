@@ -1,6 +1,6 @@
--- All hosts work at once, each on accounts of its own. reconciled_lease keeps where the facts end, and counts the
--- sessions of hosts in "fence"; nobody owns it any more. A host is here while its session lasts. An account belongs to
--- the host whose session it names; a session that is not here has ended.
+-- All hosts work at the same time, each on its own accounts. reconciled_lease keeps where the facts end, and counts the
+-- sessions of hosts in "fence". No host owns it any more. A host has a row in reconciled_host while its session lasts.
+-- An account belongs to the host whose session it names. A session without a row has ended.
 CREATE TABLE reconciled_host (
     session bigint PRIMARY KEY,
     name text NOT NULL,
