@@ -33,8 +33,10 @@ use crate::store::journal::entry::{ChainHash, Entry};
 use crate::store::journal::segment::Position;
 use crate::store::mutex::locked;
 
-/// The name of the facts. A database has no others.
+/// The name of the counter of sessions; there is no other in a database.
 const NAME: &str = "store";
+/// After this many facts, their end is in a new row. The same number as in the migration.
+const PART: i64 = 256;
 /// How long to wait after a failed call.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -293,7 +295,7 @@ impl Inner {
     }
 
     async fn look(&self) -> Result<Option<Link>, Trouble> {
-        let rows = self.query(LOOK, &[(&NAME, Type::TEXT)]).await?;
+        let rows = self.query(LOOK, &[]).await?;
         rows.first().map(|row| link(row.get(0), row.get(1))).transpose()
     }
 
@@ -414,8 +416,7 @@ impl Inner {
 
     async fn written(&self, session: i64, first: u64) -> Result<Found, Trouble> {
         let first = signed(first);
-        let parameters: [Parameter<'_>; 3] =
-            [(&NAME, Type::TEXT), (&first, Type::INT8), (&session, Type::INT8)];
+        let parameters: [Parameter<'_>; 2] = [(&first, Type::INT8), (&session, Type::INT8)];
         let rows = self.query(WRITTEN, &parameters).await?;
         rows.first().map_or_else(|| Ok(Found::default()), found)
     }
@@ -429,13 +430,14 @@ impl Inner {
         entries: &[Entry],
     ) -> Result<bool, Trouble> {
         let (old_sequence, new_sequence) = (signed(old.sequence), signed(new.sequence));
+        let (old_part, new_part) = (old_sequence / PART, new_sequence / PART);
         let (old_hash, new_hash) = (old.hash.as_slice(), new.hash.as_slice());
         let sequences: Vec<i64> = entries.iter().map(|entry| signed(entry.sequence)).collect();
         let groups: Vec<i64> = entries.iter().map(|entry| signed(entry.group)).collect();
         let hashes: Vec<&[u8]> = entries.iter().map(|entry| entry.hash.as_slice()).collect();
         let payloads: Vec<&[u8]> = entries.iter().map(|entry| entry.payload.as_slice()).collect();
-        let parameters: [Parameter<'_>; 10] = [
-            (&NAME, Type::TEXT),
+        let parameters: [Parameter<'_>; 11] = [
+            (&old_part, Type::INT8),
             (&session, Type::INT8),
             (&old_sequence, Type::INT8),
             (&old_hash, Type::BYTEA),
@@ -445,6 +447,7 @@ impl Inner {
             (&groups, Type::INT8_ARRAY),
             (&hashes, Type::BYTEA_ARRAY),
             (&payloads, Type::BYTEA_ARRAY),
+            (&new_part, Type::INT8),
         ];
         let rows = self.query(APPEND, &parameters).await?;
         let added: i64 = rows.first().map_or(0, |row| row.get(0));

@@ -315,14 +315,15 @@ impl Queue {
         counts
     }
 
-    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Of those created
-    /// at the same moment, the one that is due first. Checks all of them, so it does not look at their ids.
+    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Checks all of
+    /// them, but compares only the ids of those that were created at that moment: ids are elsewhere in memory.
     pub(crate) fn oldest_moving(&self) -> Option<(ObjectRef, Timestamp)> {
         let kinds = self.accounts.iter().flat_map(|(account, kinds)| {
             kinds.iter().filter_map(move |(kind, queues)| {
                 let moving = queues.ordinary.iter().filter(|(_, made_at)| **made_at != NOT_MOVING);
-                let (made_at, id) =
-                    moving.map(|((_, id), made_at)| (*made_at, id)).min_by_key(|(made_at, _)| *made_at)?;
+                let first = *moving.clone().map(|(_, made_at)| made_at).min()?;
+                let of_first = moving.filter(|(_, made_at)| **made_at == first);
+                let (made_at, id) = of_first.map(|((_, id), made_at)| (*made_at, id)).min()?;
                 Some((made_at, id, account, kind))
             })
         });

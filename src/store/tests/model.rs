@@ -253,8 +253,7 @@ impl Model {
         assert_eq!(open, self.records.values().filter(|record| !record.is_finished()).count());
         let moving = self.records.values().filter(|record| record.due_at.is_some());
         let moving = moving.filter(|record| record.phase() == Phase::Moving);
-        let oldest = moving.map(|record| (record.made_at(), record.due_at, record.object.id.clone())).min();
-        let oldest = oldest.map(|(made_at, _, id)| (made_at, id));
+        let oldest = moving.map(|record| (record.made_at(), record.object.id.clone())).min();
         let found = store.oldest_moving().await.unwrap().map(|(object, made_at)| (made_at, object.id));
         assert_eq!(found, oldest);
         let numbers: u64 = store.counts().await.unwrap().iter().map(|count| count.number).sum();

@@ -21,7 +21,7 @@ async fn a_database_that_loses_facts_stops_the_host() {
 }
 
 /// As after a failover to a replica that was behind.
-const FORGET_ALL_BUT_ONE: &str = "UPDATE reconciled_lease SET last_sequence = 1, \
+const FORGET_ALL_BUT_ONE: &str = "UPDATE reconciled_end SET last_sequence = 1, \
     last_hash = (SELECT hash FROM reconciled_fact WHERE sequence = 1); DELETE FROM reconciled_fact WHERE sequence > 1";
 
 #[tokio::test]
@@ -217,7 +217,8 @@ async fn a_copy_of_another_history_and_a_damaged_one_are_read_again() {
     let store = opened(options(&one)).await;
     enrol(&store, "A1", at(0)).await;
     store.close().await.unwrap();
-    server.sql(&name, "DELETE FROM reconciled_fact; DELETE FROM reconciled_lease");
+    server
+        .sql(&name, "DELETE FROM reconciled_fact; DELETE FROM reconciled_lease; DELETE FROM reconciled_end");
     let store = opened(options(&two)).await;
     enrol(&store, "B1", at(0)).await;
     enrol(&store, "B2", at(0)).await;

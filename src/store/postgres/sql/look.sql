@@ -1,2 +1,2 @@
--- Where the facts end. $1: their name.
-SELECT last_sequence, last_hash FROM reconciled_lease WHERE name = $1
+-- Where the facts end.
+SELECT last_sequence, last_hash FROM reconciled_end ORDER BY part DESC LIMIT 1

@@ -1,5 +1,6 @@
--- All hosts work at the same time, each on its own accounts. reconciled_lease keeps where the facts end, and counts the
--- sessions of hosts in "fence". No host owns it any more. A host has a row in reconciled_host while its session lasts.
+-- All hosts work at the same time, each on its own accounts. reconciled_lease only counts the sessions of hosts, in
+-- "fence". reconciled_end keeps where the facts end, in its last row. Each 256 facts begin a new row: while somebody
+-- holds a snapshot, the server keeps every version of a row, and looks through them at every update. A host has a row in reconciled_host while its session lasts.
 -- An account belongs to the host whose session it names. A session without a row has ended.
 CREATE TABLE reconciled_host (
     session bigint PRIMARY KEY,
@@ -8,6 +9,15 @@ CREATE TABLE reconciled_host (
     since timestamptz NOT NULL,
     lease_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
+
+CREATE TABLE reconciled_end (
+    part bigint PRIMARY KEY,
+    last_sequence bigint NOT NULL,
+    last_hash bytea NOT NULL
+) WITH (fillfactor = 50);
+
+INSERT INTO reconciled_end (part, last_sequence, last_hash)
+SELECT last_sequence / 256, last_sequence, last_hash FROM reconciled_lease;
 
 CREATE TABLE reconciled_account (
     name text PRIMARY KEY,
