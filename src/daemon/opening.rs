@@ -1,4 +1,4 @@
-//! The store of a configuration is opened: by the daemon, which may have to stand by first, or by a command.
+//! The store of a configuration is opened: by the daemon, which may have to wait for a database, or by a command.
 //!
 //! Owns: what the configuration means for the store, and what is reported to the service manager and the log meanwhile.
 //! Must never know: what is in the store.

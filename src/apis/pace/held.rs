@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::{Pace, State};
 use crate::payments::object::AccountName;
 
 /// Keeps an account from being given up while work on it continues.
@@ -72,5 +73,57 @@ impl Held {
             self.leaving.remove(account);
         }
         !is_busy
+    }
+}
+
+impl Pace {
+    /// From now on, issues permits only for accounts that were begun ([`Pace::begin`]). Other hosts may work on the
+    /// others.
+    pub fn hold_nothing(&self) {
+        *self.shared.held() = Held::nothing();
+    }
+
+    /// Whether this process may send requests for an account.
+    pub fn holds(&self, account: &AccountName) -> bool {
+        self.shared.held().has(account)
+    }
+
+    /// Keeps an account from being given up until the returned value is dropped. None if this process may not send
+    /// requests for the account.
+    pub fn work_on(&self, account: &AccountName) -> Option<AtWork> {
+        self.shared.held().work_on(account)
+    }
+
+    /// This process may send requests for an account from now on. Its buckets start empty: another host may have spent
+    /// them a moment ago.
+    pub fn begin(&self, account: &AccountName) {
+        let now_ns = self.shared.now_ns();
+        let mut guard = self.shared.state();
+        let State { limiters, buckets, places } = &mut *guard;
+        for (_, place) in places.get(account).into_iter().flatten() {
+            let bucket = &mut buckets[*place];
+            bucket.spend_all(limiters.limits(bucket.class), now_ns);
+        }
+        self.shared.held().begin(account);
+    }
+
+    /// No permit is issued for an account from now on.
+    pub fn leave(&self, account: &AccountName) {
+        self.shared.held().leave(account);
+    }
+
+    /// No permit is issued for any account from now on.
+    pub fn leave_all(&self) {
+        self.shared.held().leave_all();
+    }
+
+    /// Whether all work has ended on all accounts that are being given up.
+    pub fn have_all_left(&self) -> bool {
+        self.shared.held().have_all_left()
+    }
+
+    /// Whether all work has ended on an account that is being given up.
+    pub fn has_left(&self, account: &AccountName) -> bool {
+        self.shared.held().has_left(account)
     }
 }

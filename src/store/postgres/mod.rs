@@ -22,7 +22,7 @@
 //! | `balance` | which accounts a host takes and gives up: pure |
 //! | `connection` | one connection: a deadline for every call, `tls` |
 //! | `schema` | the tables and their versions |
-//! | `database` | begin, renew and end a session; append, read; `hosts`: take and give up accounts |
+//! | `database` | begin, renew and end a session; read; `append`: add facts; `hosts`: take and give up accounts |
 //! | `rows` | rows as values |
 //! | `follow` | a copy follows the rows; opening a shared store |
 //! | `fleet` | what other modules may ask about hosts and accounts |

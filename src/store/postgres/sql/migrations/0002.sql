@@ -1,7 +1,7 @@
 -- All hosts work at the same time, each on its own accounts. reconciled_lease only counts the sessions of hosts, in
--- "fence". reconciled_end keeps where the facts end, in its last row. Each 256 facts begin a new row: while somebody
--- holds a snapshot, the server keeps every version of a row, and looks through them at every update. A host has a row in reconciled_host while its session lasts.
--- An account belongs to the host whose session it names. A session without a row has ended.
+-- "fence". A host has a row in reconciled_host while its session lasts. An account belongs to the host whose session it
+-- names. A session without a row has ended. The last row of reconciled_end says where the facts end. A new row begins
+-- after 256 facts: while somebody holds a snapshot, the server keeps every version of a row, and every update reads them.
 CREATE TABLE reconciled_host (
     session bigint PRIMARY KEY,
     name text NOT NULL,
