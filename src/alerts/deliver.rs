@@ -157,7 +157,6 @@ impl Deliverer {
         let news = self.store.outbox_signal();
         let serve = |place: usize| async move { (place, self.serve(&self.lines[place]).await) };
         let mut whole = Round::default();
-        let mut last: Vec<Round> = vec![Round::default(); self.lines.len()];
         let mut serving: FuturesUnordered<_> = (0..self.lines.len()).map(serve).collect();
         let mut free = Vec::new();
         while !serving.is_empty() {
@@ -165,8 +164,7 @@ impl Deliverer {
             tokio::select! {
                 biased;
                 Some((place, part)) = serving.next() => {
-                    last[place] = part?;
-                    whole.count(&last[place]);
+                    whole.count(&part?);
                     free.push(place);
                 }
                 () = news.notified(), if !free.is_empty() && !is_late => {
@@ -174,8 +172,10 @@ impl Deliverer {
                 }
             }
         }
-        for part in last {
-            whole.wait_for(&part);
+        // Asked when all are free: what one target was given may have become pending for another that was done before.
+        for line in &self.lines {
+            let at = self.next_at(line, &line.state.lock().await.health).await?;
+            whole.next_at = [whole.next_at, at].into_iter().flatten().min();
         }
         Ok(whole)
     }
@@ -231,7 +231,6 @@ impl Deliverer {
         }
         state.bursts.tidy(&self.alerting, began);
         while !self.is_paused(&state.health) && self.pass(line, &mut state, began, &mut round).await? {}
-        round.next_at = self.next_at(line, &state.health).await?;
         Ok(round)
     }
 

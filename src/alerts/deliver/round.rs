@@ -30,9 +30,4 @@ impl Round {
         self.dead += other.dead;
         self.is_unfinished |= other.is_unfinished;
     }
-
-    /// Takes the earlier of both due times.
-    pub(super) fn wait_for(&mut self, other: &Round) {
-        self.next_at = [self.next_at, other.next_at].into_iter().flatten().min();
-    }
 }
