@@ -1,6 +1,6 @@
 //! Blocking work: off the runtime's own threads, or as a task in a deterministic order.
 //!
-//! Owns: where such work runs. Must never know: what the work is.
+//! Owns: where such work runs, and how it waits for what is not blocking. Must never know: what the work is.
 //!
 //! Usually it runs on the runtime's blocking pool, and the machine decides in which order its results and the other
 //! tasks become ready. A simulation needs an order that its seed decides. There the work is a task like any other, on
@@ -9,7 +9,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use futures_util::FutureExt;
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 thread_local! {
@@ -54,6 +55,52 @@ pub fn here<W: FnOnce() -> T, T>(work: W) -> Result<T, W> {
     match !IS_IN_ORDER.get() && can_others_move() {
         true => Ok(tokio::task::block_in_place(work)),
         false => Err(work),
+    }
+}
+
+/// A thread for calls whose callers block until they are answered, and for the tasks that go with them. Neither a busy
+/// process nor paused time delays them.
+///
+/// In a deterministic order, there is no such thread: a call must be answered at once, and a task is one among the
+/// others.
+#[derive(Debug)]
+pub struct Calls(Option<Runtime>);
+
+impl Calls {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(name: &str) -> std::io::Result<Calls> {
+        if IS_IN_ORDER.get() {
+            return Ok(Calls(None));
+        }
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?;
+        Ok(Calls(Some(runtime)))
+    }
+
+    /// Blocks until the call is answered.
+    pub fn wait_for<T>(&self, call: impl Future<Output = T>) -> T {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(call),
+            None => call.now_or_never().expect("in a simulation, a call is answered at once"),
+        }
+    }
+
+    /// Starts a task. It ends when this is dropped, if not before.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        match &self.0 {
+            Some(runtime) => runtime.spawn(task),
+            None => tokio::spawn(task),
+        }
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -40,6 +40,10 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn monotonic(&self) -> Duration;
     /// A future that completes after `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
+    /// Blocks this thread for `duration`: for code that blocks anyway.
+    fn block(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 /// A clock that can be shared.

@@ -101,6 +101,7 @@ impl Host {
             clock: Arc::new(MovedClock(Instant::now())),
             transport: Arc::new(Provider(size.accounts)),
             surroundings: Surroundings::default(),
+            database: None,
         };
         let daemon = Daemon::start(config, outside).await?;
         Ok(Host { daemon, size, socket: folder.join("control.sock"), address })

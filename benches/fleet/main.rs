@@ -80,8 +80,8 @@ async fn open(server: &Server, database: Option<&str>) -> Result<(TempDir, Store
     let folder = tempfile::tempdir()?;
     let shared = database.map(|database| -> Result<Shared, Broken> {
         let url = DatabaseUrl::new(Secret::new(server.url(database)))?;
-        let clock = SystemClock::shared();
-        Ok(Shared { url, lease_term: Duration::from_secs(30), clock, while_waiting: None })
+        let (clock, lease_term) = (SystemClock::shared(), Duration::from_secs(30));
+        Ok(Shared { tables: url.tables(lease_term), lease_term, clock, while_waiting: None })
     });
     let options =
         Options { folder: folder.path().to_owned(), shared: shared.transpose()?, ..Options::default() };

@@ -69,8 +69,12 @@ async fn storm(table: &mut Table) -> Result<(), Broken> {
     )?;
     let config = config::load(&path, &Surroundings::default())
         .map_err(|error| reconciled::daemon::problem_lines(error).join("\n"))?;
-    let outside =
-        Outside { clock: shared, transport: Arc::new(network), surroundings: Surroundings::default() };
+    let outside = Outside {
+        clock: shared,
+        transport: Arc::new(network),
+        surroundings: Surroundings::default(),
+        database: None,
+    };
     let daemon = Daemon::start(config, outside).await?;
     let topic = simulator.topic_arn("shop").ok_or("the account has no topic")?;
     let trust = TrustRequest { account: "shop".parse()?, topic };

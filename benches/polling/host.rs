@@ -94,6 +94,7 @@ impl Host {
             clock: shared,
             transport: Arc::new(WithoutDates(HttpClient::new(Some(&scene.authority))?)),
             surroundings: Surroundings::default(),
+            database: None,
         };
         let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;
         let objects = u64::try_from(scene.objects.len())?;

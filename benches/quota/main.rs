@@ -193,6 +193,7 @@ async fn poll(
         clock: Arc::clone(&clock),
         transport: Arc::new(wire),
         surroundings: Surroundings::default(),
+        database: None,
     };
     let config = config::load(&folder.join("config.toml"), &Surroundings::default())
         .map_err(|error| reconciled::daemon::problem_lines(error).join("\n"))?;

@@ -91,6 +91,9 @@ impl Clock for JudgedClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         self.machine.sleep(duration)
     }
+    fn block(&self, duration: Duration) {
+        self.machine.block(duration);
+    }
 
     fn is_sure(&self) -> bool {
         self.standing().trust != Trust::Unconfirmed

@@ -35,6 +35,7 @@ use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
 use crate::store::disk::{Disk, MachineDisk};
+use crate::store::tables::Tables;
 use crate::store::{OpenError, Store, StoreError};
 use crate::task::Board;
 
@@ -75,7 +76,7 @@ pub use run::{Ended, run};
 use reload::Fixed;
 use rooms::{Foundation, Rooms};
 
-/// What comes from outside: time and the network.
+/// What comes from outside: time, the network, a database.
 #[derive(Clone)]
 pub struct Outside {
     /// The source of time.
@@ -84,6 +85,8 @@ pub struct Outside {
     pub transport: Arc<dyn Transport>,
     /// What a configuration refers to when it is reloaded.
     pub surroundings: Surroundings,
+    /// A database in memory instead of the configured one, for simulations.
+    pub database: Option<Arc<dyn Tables>>,
 }
 
 impl Outside {
@@ -98,7 +101,7 @@ impl Outside {
     ) -> Result<Outside, StartError> {
         let client =
             HttpClient::over(&http.connections).map_err(|error| StartError::Network(error.to_string()))?;
-        Ok(Outside { clock, transport: Arc::new(client), surroundings })
+        Ok(Outside { clock, transport: Arc::new(client), surroundings, database: None })
     }
 }
 
@@ -274,8 +277,8 @@ impl Daemon {
         // others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock.clone() };
         let since = clock.now();
-        let (store, opening) = opening::open(&config.store, &outside.clock, command, disk, since).await?;
-        let transport = match config.store.database {
+        let (store, opening) = opening::open(&config.store, &outside, command, disk, since).await?;
+        let transport = match store.fleet() {
             Some(_) => leased::over(transport, &store),
             None => transport,
         };

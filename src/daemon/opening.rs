@@ -7,31 +7,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{BATCHES, RUN, manager};
+use super::{BATCHES, Outside, RUN, manager};
 use crate::clock::SharedClock;
 use crate::config::StoreConfig;
 use crate::store::disk::Disk;
+use crate::store::tables::Tables;
 use crate::store::{Meter, OpenError, Opening, Options, Shared, Store};
 
 /// The database of the store, if several hosts share it.
 pub(crate) fn shared_store(config: &StoreConfig, clock: &SharedClock) -> Option<Shared> {
-    let url = config.database.clone()?;
-    Some(Shared { url, lease_term: config.lease, clock: clock.clone(), while_waiting: None })
+    Some(shared(config.database.as_ref()?.tables(config.lease), config, clock))
 }
 
-/// Opens it. `clock` is the machine's; the journal is written to `disk`.
+fn shared(tables: Arc<dyn Tables>, config: &StoreConfig, clock: &SharedClock) -> Shared {
+    Shared { tables, lease_term: config.lease, clock: clock.clone(), while_waiting: None }
+}
+
+/// Opens it. The journal is written to `disk`.
 pub(super) async fn open(
     config: &StoreConfig,
-    clock: &SharedClock,
+    outside: &Outside,
     command: &str,
     disk: Arc<dyn Disk>,
     now: Timestamp,
 ) -> Result<(Store, Opening), OpenError> {
-    let meter = Meter::default();
+    let (meter, clock) = (Meter::default(), &outside.clock);
     let is_daemon = command == RUN;
     let telling = is_daemon.then(|| manager::Opening::begin(meter.clone(), clock.clone()));
     let telling = Arc::new(Mutex::new(telling));
-    let mut shared = shared_store(config, clock);
+    let given = outside.database.clone().map(|tables| shared(tables, config, clock));
+    let mut shared = given.or_else(|| shared_store(config, clock));
     if let Some(shared) = shared.as_mut().filter(|_| is_daemon) {
         shared.while_waiting = Some(manager::while_waiting(Arc::clone(&telling)));
     }

@@ -56,6 +56,7 @@ pub use maintenance::compaction::Compacted;
 pub use maintenance::progress::{Meter, Progress};
 pub use postgres::{
     Balance, DatabaseUrl, Fleet, Host, Imported, KEEPER, Plan, Seen, Shared, Waiting, WhileWaiting, import,
+    tables,
 };
 pub use queue::order::{order_of_service, urgent_at};
 pub use recovery::check::CheckReport;

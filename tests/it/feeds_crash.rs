@@ -111,6 +111,7 @@ impl Host {
             clock,
             transport: Arc::new(Burning { memory, fuse: fuse.clone() }),
             surroundings: Surroundings::default(),
+            database: None,
         };
         let config = config::load(&self.folder.path().join("config.toml"), &Surroundings::default()).unwrap();
         let disk = FatefulDisk::new(fuse.clone(), None, None);

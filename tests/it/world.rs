@@ -47,6 +47,7 @@ impl World {
             clock: shared,
             transport: Arc::new(memory.clone()),
             surroundings: Surroundings::default(),
+            database: None,
         };
         let mut world = World { folder, clock, simulator, daemon: None, outside, memory };
         world.start().await;

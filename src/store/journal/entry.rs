@@ -20,19 +20,19 @@ pub(crate) const HEADER_BYTES: usize = 56;
 pub(crate) const PAYLOAD_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The hash that links an entry to all entries before it.
-pub(crate) type ChainHash = [u8; 32];
+pub type ChainHash = [u8; 32];
 
 /// An entry whose checksum is correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its number in the journal.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// The first entry of its group.
-    pub(crate) group: u64,
+    pub group: u64,
     /// The chain hash up to here, as written.
-    pub(crate) hash: ChainHash,
+    pub hash: ChainHash,
     /// What was written.
-    pub(crate) payload: Vec<u8>,
+    pub payload: Vec<u8>,
 }
 
 /// Why bytes are not an entry.

@@ -22,13 +22,13 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub struct Trouble {
     /// In words, without any data.
-    pub(super) why: String,
+    pub why: String,
     /// Trying again does not help until a person changes something.
-    pub(super) is_permanent: bool,
+    pub is_permanent: bool,
     /// The table does not exist.
-    pub(super) is_without_table: bool,
+    pub is_without_table: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -39,11 +39,12 @@ impl fmt::Display for Trouble {
 
 impl Trouble {
     /// Something that a person must change.
-    pub(super) fn permanent(why: impl Into<String>) -> Trouble {
+    pub fn permanent(why: impl Into<String>) -> Trouble {
         Trouble { why: why.into(), is_permanent: true, is_without_table: false }
     }
 
-    fn passing(why: impl Into<String>) -> Trouble {
+    /// Something that may be over soon.
+    pub fn passing(why: impl Into<String>) -> Trouble {
         Trouble { why: why.into(), is_permanent: false, is_without_table: false }
     }
 }

@@ -1,78 +1,60 @@
 //! The database as a host uses it: begin, renew and end its session; append and read facts.
 //!
-//! Owns: the order of these calls, the runtime on which they run, and that nothing is written without a session.
-//! Must never know: what a fact says, files, who should have which account.
+//! Owns: the order of these calls, and that nothing is written without a session. Must never know: SQL, what a fact says,
+//! files, who should have which account.
 //!
-//! Callers block. The calls and the renewals run on a thread of their own, so that neither a busy process nor paused
-//! time delays a renewal.
+//! Callers block.
 
 mod append;
 mod hosts;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::Type;
-use tokio_postgres::{Config, Row};
 
 use super::balance::Seen;
-use super::connection::{Connection, Parameter, Trouble};
-use super::lease::{Link, Term};
-use super::rows::{entry, link, signed};
-use super::schema;
+use super::lease::Term;
+use super::tables::{Answer, Entry, Link, Tables, Trouble};
 use super::{PAGE, Shared};
+use crate::blocking::Calls;
 use crate::clock::SharedClock;
 use crate::store::journal::Original;
-use crate::store::journal::entry::{ChainHash, Entry};
 use crate::store::journal::segment::Position;
 use crate::store::mutex::locked;
 
-/// The name of the counter of sessions; there is no other in a database.
-const NAME: &str = "store";
 /// How long to wait after a failed call.
 const PAUSE: Duration = Duration::from_millis(200);
-
-const ENTER: &str = include_str!("sql/enter.sql");
-const RENEW: &str = include_str!("sql/renew.sql");
-const LEAVE: &str = include_str!("sql/leave.sql");
-const LOOK: &str = include_str!("sql/look.sql");
-const READ: &str = include_str!("sql/read.sql");
 
 /// See the module.
 pub(crate) struct Database {
     inner: Arc<Inner>,
-    renewals: StdMutex<Option<JoinHandle<()>>>,
-    runtime: Option<Runtime>,
+    renewals: Mutex<Option<JoinHandle<()>>>,
+    calls: Calls,
 }
 
 struct Inner {
-    config: Config,
+    tables: Arc<dyn Tables>,
     host: String,
     /// Which accounts this host is configured for, as a digest.
-    accounts: StdMutex<String>,
+    accounts: Mutex<String>,
     term: Term,
     clock: SharedClock,
-    connection: Mutex<Option<Connection>>,
-    /// For renewals alone, so that they wait for no other call.
-    renewing: Mutex<Option<Connection>>,
     /// The number of this host's session; 0: it has none.
     session: AtomicI64,
     /// Until when it is trusted, in microseconds of the monotonic clock.
     trusted_until: AtomicU64,
     /// The last result of [`Database::see`].
-    seen: StdMutex<Seen>,
+    seen: Mutex<Seen>,
     /// Until when a search for accounts whose sessions have ended is not necessary, in microseconds of the monotonic
     /// clock.
     looked_until: AtomicU64,
     /// Why the last failed call failed, unless the session was renewed since.
-    trouble: StdMutex<Option<String>>,
+    trouble: Mutex<Option<String>>,
     /// Why nothing may be sent any more.
     ended: watch::Sender<Option<String>>,
 }
@@ -83,44 +65,29 @@ impl fmt::Debug for Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl Database {
-    /// Connects to nothing yet. `host` must not be used by another folder.
+    /// Calls nothing yet. `host` must not be used by another folder.
     pub(super) fn new(shared: &Shared, host: String) -> Result<Database, String> {
-        let config = shared.url.config().map_err(|why| format!("its address cannot be used: {why}"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("database")
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no thread can be started: {error}"))?;
         let inner = Inner {
-            config,
+            tables: Arc::clone(&shared.tables),
             host,
-            accounts: StdMutex::default(),
+            accounts: Mutex::default(),
             term: Term(shared.lease_term),
             clock: shared.clock.clone(),
-            connection: Mutex::new(None),
-            renewing: Mutex::new(None),
             session: AtomicI64::new(0),
             trusted_until: AtomicU64::new(0),
-            seen: StdMutex::default(),
+            seen: Mutex::default(),
             looked_until: AtomicU64::new(0),
-            trouble: StdMutex::new(None),
+            trouble: Mutex::new(None),
             ended: watch::Sender::new(None),
         };
-        Ok(Database { inner: Arc::new(inner), renewals: StdMutex::new(None), runtime: Some(runtime) })
+        let calls = Calls::new("database").map_err(|error| format!("no thread can be started: {error}"))?;
+        Ok(Database { inner: Arc::new(inner), renewals: Mutex::new(None), calls })
     }
 
-    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.as_ref().expect("it is there until this is dropped").block_on(work)
+    /// Asks the database, and blocks until it has answered.
+    fn ask<T>(&self, answer: Answer<'_, T>) -> Result<T, Trouble> {
+        self.calls.wait_for(self.inner.ask(answer))
     }
 
     /// Who this host is.
@@ -133,34 +100,41 @@ impl Database {
         self.inner.session.load(Ordering::SeqCst)
     }
 
-    /// Waits.
-    pub(super) fn pause(&self, duration: Duration) {
-        self.block_on(async { self.inner.clock.sleep(duration).await });
+    /// Starts a task that lives as long as this.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.calls.spawn(task);
+    }
+
+    /// The clock that measures how long the session is trusted.
+    pub(super) fn clock(&self) -> SharedClock {
+        self.inner.clock.clone()
     }
 
     /// Creates the tables or brings them up to date.
     pub(super) fn prepare(&self) -> Result<(), Trouble> {
-        self.block_on(self.inner.prepare())
+        self.ask(self.inner.tables.prepare())
     }
 
     /// Where the facts end; none: there have never been any. Refuses tables that are newer than this program.
     pub(super) fn look(&self) -> Result<Option<Link>, Trouble> {
-        self.block_on(self.inner.look_and_check())
+        self.ask(self.inner.tables.look())
     }
 
     /// Begins a session and renews it from now on. An earlier session of this host ends.
     pub(super) fn enter(&self) -> Result<(), Trouble> {
-        self.block_on(self.inner.enter())?;
+        let inner = &self.inner;
+        let (sent_at, accounts) = (inner.now(), locked(&inner.accounts).clone());
+        let session = self.ask(inner.tables.enter(&inner.host, inner.term.millis(), &accounts))?;
+        inner.trust(sent_at);
+        inner.session.store(session, Ordering::SeqCst);
         self.abandon();
-        let renewing = Arc::clone(&self.inner).keep_renewing();
-        let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
-        *locked(&self.renewals) = Some(runtime.spawn(renewing));
+        *locked(&self.renewals) = Some(self.calls.spawn(Arc::clone(inner).keep_renewing()));
         Ok(())
     }
 
     /// Up to `limit` entries after a sequence.
     pub(super) fn read(&self, after: u64, limit: u32) -> Result<Vec<Entry>, Trouble> {
-        self.block_on(self.inner.read(after, limit))
+        self.ask(self.inner.tables.read(after, limit))
     }
 
     /// The same, but tries again while the session lasts. The error says why it has ended.
@@ -174,14 +148,8 @@ impl Database {
             if let Some(why) = self.ended() {
                 return Err(why);
             }
-            self.pause(PAUSE);
+            self.inner.clock.block(PAUSE);
         }
-    }
-
-    /// Adds entries after `old`, which must be linked to it and to each other. True: they are durable. False: another
-    /// host has written after `old` first, and nothing was added.
-    pub(super) fn append(&self, old: Link, entries: &[Entry]) -> Result<bool, String> {
-        self.block_on(self.inner.append(old, entries))
     }
 
     /// Why the session has ended, if it has.
@@ -205,7 +173,8 @@ impl Database {
     /// Ends the session, so that other hosts take its accounts at once. If that fails, it ends with its term.
     pub(crate) fn release(&self) {
         self.abandon();
-        let _ = self.block_on(self.inner.release());
+        let session = self.inner.session.swap(0, Ordering::SeqCst);
+        let _ = self.ask(self.inner.tables.leave(session));
     }
 }
 
@@ -256,81 +225,19 @@ impl Inner {
         why
     }
 
-    /// Carries out a statement. The connection is dropped when that fails.
-    async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {
-        self.query_by(&self.connection, sql, parameters).await
-    }
-
-    async fn query_by(
-        &self,
-        connection: &Mutex<Option<Connection>>,
-        sql: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, Trouble> {
-        let mut held = connection.lock().await;
-        let carried_out = async {
-            let connection = match held.take() {
-                Some(connection) => connection,
-                None => Connection::open(&self.config, self.term.deadline()).await?,
-            };
-            let rows = connection.query(sql, parameters).await?;
-            *held = Some(connection);
-            Ok(rows)
-        };
-        let answer: Result<_, Trouble> = carried_out.await;
+    async fn ask<T>(&self, answer: Answer<'_, T>) -> Result<T, Trouble> {
+        let answer = answer.await;
         if let Err(trouble) = &answer {
             *locked(&self.trouble) = Some(trouble.to_string());
         }
         answer
     }
 
-    async fn prepare(&self) -> Result<(), Trouble> {
-        let connection = Connection::open(&self.config, self.term.deadline()).await?;
-        schema::prepare(&connection).await?;
-        *self.connection.lock().await = Some(connection);
-        Ok(())
-    }
-
-    async fn look(&self) -> Result<Option<Link>, Trouble> {
-        let rows = self.query(LOOK, &[]).await?;
-        rows.first().map(|row| link(row.get(0), row.get(1))).transpose()
-    }
-
-    async fn look_and_check(&self) -> Result<Option<Link>, Trouble> {
-        let found = self.look().await?;
-        if let Some(connection) = &*self.connection.lock().await {
-            schema::check(connection).await?;
-        }
-        Ok(found)
-    }
-
-    async fn enter(&self) -> Result<(), Trouble> {
-        let sent_at = self.now();
-        let (millis, zero) = (self.term.millis(), ChainHash::default());
-        let zero = zero.as_slice();
-        let accounts = locked(&self.accounts).clone();
-        let parameters: [Parameter<'_>; 5] = [
-            (&NAME, Type::TEXT),
-            (&self.host, Type::TEXT),
-            (&millis, Type::FLOAT8),
-            (&zero, Type::BYTEA),
-            (&accounts, Type::TEXT),
-        ];
-        let rows = self.query(ENTER, &parameters).await?;
-        let Some(row) = rows.first() else { return Err(Trouble::permanent("no session was returned")) };
-        self.trust(sent_at);
-        self.session.store(row.get(0), Ordering::SeqCst);
-        Ok(())
-    }
-
     /// False: the session has ended.
     async fn renew(&self) -> Result<bool, Trouble> {
         let sent_at = self.now();
-        let (session, millis) = (self.session.load(Ordering::SeqCst), self.term.millis());
-        let accounts = locked(&self.accounts).clone();
-        let parameters: [Parameter<'_>; 3] =
-            [(&session, Type::INT8), (&millis, Type::FLOAT8), (&accounts, Type::TEXT)];
-        let is_ours = !self.query_by(&self.renewing, RENEW, &parameters).await?.is_empty();
+        let (session, accounts) = (self.session.load(Ordering::SeqCst), locked(&self.accounts).clone());
+        let is_ours = self.ask(self.tables.renew(session, self.term.millis(), &accounts)).await?;
         if is_ours {
             self.trust(sent_at);
         }
@@ -360,16 +267,5 @@ impl Inner {
                 Err(_) => Duration::ZERO,
             };
         }
-    }
-
-    async fn release(&self) -> Result<(), Trouble> {
-        let session = self.session.swap(0, Ordering::SeqCst);
-        self.query(LEAVE, &[(&session, Type::INT8)]).await.map(|_| ())
-    }
-
-    async fn read(&self, after: u64, limit: u32) -> Result<Vec<Entry>, Trouble> {
-        let (after, limit) = (signed(after), i64::from(limit));
-        let rows = self.query(READ, &[(&after, Type::INT8), (&limit, Type::INT8)]).await?;
-        rows.iter().map(entry).collect()
     }
 }

@@ -13,13 +13,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::database::Database;
-use super::lease::Link;
+use super::tables::{Entry, Link, Trouble};
 use super::{PAGE, Shared, Waiting};
 use crate::store::engine::Engine;
-use crate::store::journal::entry::Entry;
 use crate::store::journal::reading;
 use crate::store::mutex::locked;
-use crate::store::postgres::connection::Trouble;
 use crate::store::recovery::offline;
 use crate::store::recovery::open as files;
 use crate::store::recovery::place::{COPY, Place};
@@ -47,7 +45,7 @@ pub(crate) fn open(
             return Err(OpenError::Database(trouble.why));
         };
         wait(&Waiting { behind: 0, trouble: Some(trouble.why) });
-        database.pause(pause(database.host(), round));
+        shared.clock.block(pause(database.host(), round));
     }
     locked(&copy.engine.journal).follow(database.clone());
     // It is set only here.
@@ -65,19 +63,19 @@ fn pause(host: &str, round: u64) -> Duration {
 /// host.
 pub(crate) fn keep_following(engine: &Arc<Engine>) {
     let Some(database) = engine.shared.get().cloned() else { return };
-    let weak = Arc::downgrade(engine);
-    let following = std::thread::Builder::new().name("follow".to_owned()).spawn(move || {
+    let (weak, clock) = (Arc::downgrade(engine), database.clock());
+    let following = Arc::downgrade(&database);
+    database.spawn(async move {
         loop {
-            database.pause(FOLLOW_EVERY);
-            let Some(engine) = weak.upgrade() else { return };
-            if engine.is_done_following(&database) {
+            clock.sleep(FOLLOW_EVERY).await;
+            let (Some(engine), Some(database)) = (weak.upgrade(), following.upgrade()) else { return };
+            let once = crate::blocking::run(move || engine.is_done_following(&database));
+            // After a panic, the engine cannot be trusted to follow.
+            if once.await.unwrap_or(true) {
                 return;
             }
         }
     });
-    if let Err(error) = following {
-        engine.fail(StoreError::Broken(format!("no thread can be started: {error}")));
-    }
 }
 
 impl Engine {

@@ -40,11 +40,11 @@ impl Term {
 
 /// Where the facts end, at some moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// The last entry.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// The chain hash up to it.
-    pub(crate) hash: ChainHash,
+    pub hash: ChainHash,
 }
 
 impl Link {
@@ -56,13 +56,13 @@ impl Link {
 
 /// What the database says about an append whose answer was lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     /// Where the facts end.
-    pub(super) end: Link,
+    pub end: Link,
     /// The session has not ended.
-    pub(super) lasts: bool,
+    pub lasts: bool,
     /// The hash and the session of the entry with the number of the append's first one, if there is one.
-    pub(super) entry: Option<(ChainHash, i64)>,
+    pub entry: Option<(ChainHash, i64)>,
 }
 
 /// The outcome of an append.

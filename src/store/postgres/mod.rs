@@ -22,8 +22,9 @@
 //! | `balance` | which accounts a host takes and gives up: pure |
 //! | `connection` | one connection: a deadline for every call, `tls` |
 //! | `schema` | the tables and their versions |
+//! | `tables` | what a host asks of the database, as a trait |
+//! | `statements` | the same in SQL; `rows`: rows as values |
 //! | `database` | begin, renew and end a session; read; `append`: add facts; `hosts`: take and give up accounts |
-//! | `rows` | rows as values |
 //! | `follow` | a copy follows the rows; opening a shared store |
 //! | `fleet` | what other modules may ask about hosts and accounts |
 //! | `check` | the self-check of the rows |
@@ -40,6 +41,8 @@ mod import;
 mod lease;
 mod rows;
 mod schema;
+mod statements;
+pub mod tables;
 mod tls;
 
 use std::fmt;
@@ -56,7 +59,8 @@ pub(crate) use database::Database;
 pub use fleet::Fleet;
 pub(crate) use follow::{keep_following, open, unlinked};
 pub use import::{Imported, import};
-pub(crate) use lease::Link;
+pub(crate) use tables::Link;
+use tables::Tables;
 
 /// Rows read at once.
 pub(crate) const PAGE: u32 = 500;
@@ -65,7 +69,7 @@ pub(crate) const PAGE: u32 = 500;
 #[derive(Clone)]
 pub struct Shared {
     /// The database.
-    pub url: DatabaseUrl,
+    pub tables: Arc<dyn Tables>,
     /// How long a session lasts without being renewed. Other hosts take its accounts after that time.
     pub lease_term: Duration,
     /// Measures how long the session is trusted. Its wall time is not used.
@@ -131,6 +135,11 @@ impl DatabaseUrl {
     /// The address of a caller who may not read it. With it, no store can be opened.
     pub fn unread() -> DatabaseUrl {
         DatabaseUrl(None)
+    }
+
+    /// The database at the address, for hosts whose sessions last for `lease_term`. Connects to nothing yet.
+    pub fn tables(&self, lease_term: Duration) -> Arc<dyn Tables> {
+        Arc::new(statements::Statements::new(self.clone(), lease::Term(lease_term).deadline()))
     }
 
     fn config(&self) -> Result<tokio_postgres::Config, &'static str> {

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::balance::Host;
-use super::connection::Trouble;
-use super::lease::{Found, Link};
-use crate::store::journal::entry::{ChainHash, Entry};
+use super::tables::{ChainHash, Entry, Fenced, Found, Link, Trouble};
 
 /// A number as a column has it.
 pub(super) fn signed(number: u64) -> i64 {
@@ -49,6 +47,11 @@ pub(super) fn host(row: &Row) -> Host {
         has: 0,
         is_keeper: false,
     }
+}
+
+/// Rows of accounts, each with its fence.
+pub(super) fn fenced(rows: &[Row]) -> Fenced {
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// A row of the facts.

@@ -40,7 +40,7 @@ pub(super) fn shared(folder: &Path, url: &str) -> Options {
 
 fn shared_by(folder: &Path, url: &str, clock: SharedClock) -> Options {
     let url = DatabaseUrl::new(Secret::new(url.to_owned())).unwrap();
-    let shared = Shared { url, lease_term: TERM, clock, while_waiting: None };
+    let shared = Shared { tables: url.tables(TERM), lease_term: TERM, clock, while_waiting: None };
     Options { shared: Some(shared), ..options(folder) }
 }
 

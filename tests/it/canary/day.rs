@@ -237,8 +237,12 @@ fn furnish(folder: &Path, config: String, endpoint: &str, chat: &str) {
 
 impl Stage {
     fn new(folder: &Path, simulator: Arc<Simulator>, clock: SharedClock, tap: Tap) -> Stage {
-        let outside =
-            Outside { clock, transport: Arc::new(tap.clone()), surroundings: Surroundings::default() };
+        let outside = Outside {
+            clock,
+            transport: Arc::new(tap.clone()),
+            surroundings: Surroundings::default(),
+            database: None,
+        };
         Stage { folder: folder.to_owned(), simulator, outside, tap }
     }
 

@@ -277,6 +277,7 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
         clock: stand.clock.clone(),
         transport: Arc::new(HttpClient::new(None).unwrap()),
         surroundings: Surroundings::default(),
+        database: None,
     };
     let config = config::load(&file, &Surroundings::default()).unwrap();
     let daemon = Daemon::start(config, outside).await.unwrap();

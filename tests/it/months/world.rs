@@ -228,6 +228,7 @@ impl World {
             clock: Arc::new(HostClock::new(&self.time)),
             transport: Arc::new(wire),
             surroundings: Surroundings::default(),
+            database: None,
         };
         let path = self.folder.path().join("config.toml");
         let config = config::load(&path, &Surroundings::default()).expect("the configuration is sound");
