@@ -77,6 +77,10 @@ struct State {
     kept_at: Option<Duration>,
     /// Whether objects with dates in the future were searched for since the start, or since the clock last went back.
     is_searched: bool,
+    /// The latest date of news from other hosts. After the start it is not known, and so the latest possible one.
+    copied: Option<Timestamp>,
+    /// Objects with dates up to this one were searched for.
+    searched_until: Option<Timestamp>,
 }
 
 impl Timekeeping {
@@ -93,7 +97,13 @@ impl Timekeeping {
         let known = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = match known {
             Some(state) => state,
-            None => State { last: recall(&self.store).await?, kept_at: None, is_searched: false },
+            None => State {
+                last: recall(&self.store).await?,
+                kept_at: None,
+                is_searched: false,
+                copied: self.store.fleet().map(|_| Timestamp::MAX),
+                searched_until: None,
+            },
         };
         let breaks = self.clock.take_breaks();
         for one in &breaks {
@@ -109,12 +119,22 @@ impl Timekeeping {
                 state.is_searched = false;
             }
         }
-        if standing.trust != Trust::Unconfirmed && !state.is_searched {
+        let is_confirmed = standing.trust != Trust::Unconfirmed;
+        let is_back = |one: &Break| matches!(one, Break::Jumped { by } if by.is_negative());
+        // An unconfirmed clock that goes back may be right now. Only an answer can tell, and nothing else may be due.
+        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched {
             if state.last.used.is_some_and(|used| used.duration_since(standing.now) > NEAR) {
                 self.pull_in(standing.now).await?;
                 state.last.used = None;
             }
-            state.is_searched = true;
+            state.is_searched = is_confirmed;
+        }
+        if let Some(copied) = state.copied.take().max(self.store.take_copied_date())
+            && copied.duration_since(standing.now) > NEAR
+            && state.searched_until.is_none_or(|until| copied.duration_since(until) > NEAR)
+        {
+            self.pull_in(standing.now).await?;
+            state.searched_until = Some(copied).filter(|copied| *copied < Timestamp::MAX);
         }
         let off_since = self.tell(&standing, &breaks, state.last.off_since).await?;
         let is_turn = off_since != state.last.off_since || !breaks.is_empty();
@@ -179,7 +199,12 @@ impl Timekeeping {
                 break;
             }
         }
-        tracing::warn!(objects = pulled, "objects that were delayed by a clock that was ahead are due now");
+        if pulled > 0 {
+            tracing::warn!(
+                objects = pulled,
+                "objects that were delayed by a clock that was ahead are due now"
+            );
+        }
         Ok(())
     }
 

@@ -85,6 +85,8 @@ pub(super) struct Engine {
     broken: OnceLock<StoreError>,
     /// The database with the lease on a shared store; unset for a store of one host.
     pub(super) shared: OnceLock<Arc<Database>>,
+    /// The latest date of a fact that another host wrote, since somebody asked.
+    pub(super) copied_date: Mutex<Option<Timestamp>>,
     pub(super) signals: Signals,
     pub(super) outbox_pending: AtomicI64,
     pub(super) outbox_dead: AtomicI64,
@@ -124,6 +126,7 @@ impl Engine {
             waiting: Mutex::new(Waiting::default()),
             broken: OnceLock::new(),
             shared: OnceLock::new(),
+            copied_date: Mutex::new(None),
             signals: Signals::default(),
             outbox_pending: AtomicI64::new(0),
             outbox_dead: AtomicI64::new(0),
@@ -246,6 +249,8 @@ impl Engine {
                     let fact = facts::decode(payload)
                         .map_err(|why| StoreError::Broken(format!("journal entry {sequence} {why}")))?;
                     facts::apply(&fact, *sequence, &mut view)?;
+                    let mut copied_date = locked(&self.copied_date);
+                    *copied_date = copied_date.max(fact.date());
                     number += 1;
                 }
                 (view.effects, number)

@@ -19,6 +19,7 @@ use super::due;
 use super::engine::Engine;
 use super::group::{Group, Input};
 use super::index::{Index, lists};
+use super::mutex::locked;
 use super::operations;
 use super::postgres::{self, Fleet};
 use super::queue::Moment;
@@ -364,6 +365,11 @@ impl Store {
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || engine.catch_up()).await
+    }
+
+    /// The latest date that another host has given to news since the last call, by a clock that may be ahead.
+    pub fn take_copied_date(&self) -> Option<Timestamp> {
+        locked(&self.engine.copied_date).take()
     }
 
     /// Waits until this host may not work on a shared store any more, and returns why: the process must end. Waits

@@ -138,6 +138,28 @@ async fn a_start_with_a_wrong_clock_closes_no_day_and_dates_nothing_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_nobody_has_confirmed_delays_nothing_when_it_goes_back() {
+    let silence = "[[fault]]\nkind = \"reset\"\nto_s = 1500\n";
+    let text =
+        scenario::of(7, &[&shop(), &quota(10, 1), &population("shop", "authorization", 3, "[]"), &silence]);
+    let mut world = World::new("2027-01-15T06:00:00Z", &text, "").await;
+    world.stop().await;
+    let machine = Arc::new(Machine { truth: world.clock.clone(), ahead_s: AtomicI64::new(9 * HOUR) });
+    world.set_machine_clock(machine.clone());
+    world.start().await;
+    let objects = world.enrol_all("shop").await;
+    world.pass_minutes(30.0).await;
+    // Every object waits for a time that the machine's clock showed, and no answer has confirmed or corrected it.
+    machine.set(0);
+    world.pass_minutes(15.0).await;
+    for object in &objects {
+        let record = world.record(object).await;
+        assert!(record.state().is_some(), "{object} waits until {:?}", record.due_at);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_any_answers_days_are_still_closed_after_hours() {
     let (mut world, _machine) = booted("2027-01-15T22:00:00Z", 0).await;
     world.pass_hours(2.5).await;

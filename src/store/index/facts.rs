@@ -114,6 +114,16 @@ pub(crate) enum Fact {
     },
 }
 
+impl Fact {
+    /// When it happened by the clock of the host that wrote it, if waits are counted from then.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        match self {
+            Fact::Enrolled { at, .. } | Fact::Committed { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct PayloadOut<'a> {
     v: u32,
