@@ -9,8 +9,8 @@
 //! | front | this machine and each namespace | the statements of clients |
 //! | back | the servers and etcd | replication, and Patroni's questions to etcd |
 //!
-//! Patroni uses version 2 of etcd's API. With version 3, Debian's Patroni 3.0.2 can lose acknowledged rows when a frozen
-//! primary thaws.
+//! Patroni uses version 2 of etcd's API. With version 3, Debian's Patroni 3.0.2 can lose acknowledged rows when a
+//! frozen primary thaws.
 //!
 //! `synchronous_mode` is on, `synchronous_mode_strict` is off. A commit waits for the replica while that one is allowed
 //! to become the primary. If the replica is gone, Patroni first revokes this permission in etcd. Only then does the
@@ -20,6 +20,7 @@
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -43,13 +44,13 @@ const NEEDED: [(&str, &str); 5] = [
 ];
 
 /// A network between the namespaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Network {
     Front,
     Back,
 }
 
-/// A running cluster. Its processes and networks are removed when it is dropped.
+/// A running cluster; a process has one at a time. Its processes and networks are removed when it is dropped.
 pub struct Cluster {
     folder: tempfile::TempDir,
     programs: PathBuf,
@@ -187,10 +188,9 @@ impl Cluster {
         wire()?;
         cluster.start_etcd();
         for server in 0..ETCD {
-            let own = cluster.path(server).display().to_string();
             let mut command = Command::new("install");
-            let status = command.args(["-d", "-o", "postgres", "-g", "postgres", "-m", "700", &own]).status();
-            assert!(status.unwrap().success(), "there is no user postgres");
+            command.args(["-d", "-o", "postgres", "-g", "postgres", "-m", "700"]).arg(cluster.path(server));
+            assert!(command.status().unwrap().success(), "there is no user postgres");
             fs::write(cluster.settings(server), cluster.settings_text(server)).unwrap();
             cluster.start(server);
         }
@@ -258,13 +258,15 @@ postgresql:
         let mut command = Command::new("/usr/sbin/ip");
         command.args(["netns", "exec", &namespace(std::process::id(), place)]).args(program);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).env("LC_ALL", "C");
-        self.running[place] = Some(command.current_dir("/").spawn().unwrap());
+        // The kernel may end a process group that has stopped members: the test must not be in the same.
+        self.running[place] = Some(command.current_dir("/").process_group(0).spawn().unwrap());
     }
 
     fn start_etcd(&mut self) {
         let data = self.path(ETCD).display().to_string();
         let address = format!("http://{}:2379", back(ETCD));
-        let near = ["etcd", "--enable-v2=true", "--data-dir", &data, "--listen-peer-urls", "http://127.0.0.1:2380"];
+        let near =
+            ["etcd", "--enable-v2=true", "--data-dir", &data, "--listen-peer-urls", "http://127.0.0.1:2380"];
         let far = ["--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", &address];
         self.launch(ETCD, &[&near[..], &far].concat());
     }
@@ -294,15 +296,13 @@ postgresql:
     }
 
     fn last_lines(&self) -> String {
-        let mut all = String::new();
-        for place in 0..PLACES {
+        let last = |place| {
             let log = self.folder.path().join(format!("log-{place}"));
             let text = fs::read_to_string(log).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
-            all += &lines[lines.len().saturating_sub(13)..].join("\n");
-            all += "\n";
-        }
-        all
+            lines[lines.len().saturating_sub(13)..].join("\n") + "\n"
+        };
+        (0..PLACES).map(last).collect()
     }
 
     /// Waits until there is a primary with a synchronous replica, and returns the primary.
@@ -319,10 +319,8 @@ postgresql:
 
     /// Waits until this server is the primary.
     pub async fn until_primary(&self, server: usize) {
-        self.until(&format!("server {server} is the primary"), async || {
-            (self.primary().await? == server).then_some(())
-        })
-        .await;
+        let look = async || (self.primary().await? == server).then_some(());
+        self.until(&format!("server {server} is the primary"), look).await;
     }
 
     /// Exchanges the primary and the replica, as an operator does for maintenance.
@@ -350,12 +348,20 @@ postgresql:
         .await;
     }
 
-    /// Unplugs a server from a network. Nobody is told: packets are lost.
+    /// `kill -9` of the process that carries out an append, while it waits for the replica. PostgreSQL restarts all its
+    /// processes, and then shows the rows of that append.
+    pub async fn crash_when_waiting(&self, server: usize) {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ~ '_fact' LIMIT 1";
+        let look = async || Some(self.sql(server, "postgres", sql)).filter(|pid| !pid.is_empty());
+        let pid = self.until("an append waits for the replica", look).await;
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    }
+
+    /// Unplugs a server from a network, until [`Cluster::mend`]. Nobody is told: packets are lost.
     pub fn cut(&self, server: usize, network: Network) {
         self.plug(server, network, "down");
     }
 
-    /// Ends [`Cluster::cut`].
     pub fn mend(&self, server: usize, network: Network) {
         self.plug(server, network, "up");
     }
@@ -369,7 +375,7 @@ postgresql:
         ip(&words).unwrap();
     }
 
-    /// Stops all processes of a server in the middle of whatever they do.
+    /// Stops all processes of a server in the middle of whatever they do, until [`Cluster::thaw`].
     pub fn freeze(&self, server: usize) {
         let name = namespace(std::process::id(), server);
         signal_all(&name, "-STOP");
@@ -377,7 +383,6 @@ postgresql:
         signal_all(&name, "-STOP");
     }
 
-    /// Ends [`Cluster::freeze`].
     pub fn thaw(&self, server: usize) {
         signal_all(&namespace(std::process::id(), server), "-CONT");
     }

@@ -23,10 +23,10 @@ struct Fleet {
 }
 
 /// One host of the fleet. Killed when dropped.
-struct Member {
+pub struct Member {
     name: &'static str,
     host: Arc<Host>,
-    child: Child,
+    pub child: Child,
     told: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,24 +55,7 @@ impl Fleet {
         tools::not_skipped(TEST);
         server.create("fleet");
         let host = host().await;
-        let url = host.path("store-url");
-        amazon_pay_simulator::credentials::write_secret(&url, &server.url("fleet")).unwrap();
-        let text = fs::read_to_string(host.path("config.toml")).unwrap();
-        for name in ["a", "b", "c"] {
-            let own = text
-                .replace(
-                    &format!("folder = \"{}\"", host.word("store")),
-                    &format!(
-                        "folder = \"{}\"\nengine = \"postgres\"\nurl = \"file:{}\"\nlease = \"{LEASE}\"",
-                        host.word(&format!("store-{name}")),
-                        url.display()
-                    ),
-                )
-                .replace("/control.sock\"", &format!("/{name}.sock\""))
-                .replace("/reports\"", &format!("/reports-{name}\""));
-            assert!(own.contains("engine") && own.contains(&format!("/{name}.sock")), "{own}");
-            host.write(&format!("{name}.toml"), &own);
-        }
+        configure(&host, &server.url("fleet"));
         Some(Fleet { host, server })
     }
 
@@ -94,8 +77,7 @@ impl Fleet {
     }
 
     fn start(&self, name: &'static str) -> Member {
-        let told = listen_as_manager(&self.host.path(&format!("{name}.notify")));
-        Member { name, host: Arc::clone(&self.host), child: launch(&self.host, name), told }
+        start(&self.host, name)
     }
 
     /// The name of the host that works on an account ("*": of the keeper), and its session.
@@ -150,6 +132,34 @@ impl Fleet {
     }
 }
 
+/// Writes the members' configurations (`a.toml` and so on): they share the database at this address.
+pub fn configure(host: &Host, address: &str) {
+    let url = host.path("store-url");
+    amazon_pay_simulator::credentials::write_secret(&url, address).unwrap();
+    let text = fs::read_to_string(host.path("config.toml")).unwrap();
+    for name in ["a", "b", "c"] {
+        let own = text
+            .replace(
+                &format!("folder = \"{}\"", host.word("store")),
+                &format!(
+                    "folder = \"{}\"\nengine = \"postgres\"\nurl = \"file:{}\"\nlease = \"{LEASE}\"",
+                    host.word(&format!("store-{name}")),
+                    url.display()
+                ),
+            )
+            .replace("/control.sock\"", &format!("/{name}.sock\""))
+            .replace("/reports\"", &format!("/reports-{name}\""));
+        assert!(own.contains("engine") && own.contains(&format!("/{name}.sock")), "{own}");
+        host.write(&format!("{name}.toml"), &own);
+    }
+}
+
+/// Starts a member of this name.
+pub fn start(host: &Arc<Host>, name: &'static str) -> Member {
+    let told = listen_as_manager(&host.path(&format!("{name}.notify")));
+    Member { name, host: Arc::clone(host), child: launch(host, name), told }
+}
+
 fn command(host: &Host, name: &str) -> Command {
     let command = host.command(&[]);
     let mut own = Command::new(command.get_program());
@@ -172,7 +182,7 @@ fn launch(host: &Host, name: &str) -> Child {
 }
 
 impl Member {
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.host.path(&format!("{}.log", self.name))).unwrap_or_default()
     }
 
@@ -182,7 +192,7 @@ impl Member {
         fs::read_to_string(copy).unwrap_or_default().trim().to_owned()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let sent =
             Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
@@ -194,7 +204,7 @@ impl Member {
     }
 
     /// Waits until it works, and connects to it.
-    async fn works(&self) -> Client {
+    pub async fn works(&self) -> Client {
         let socket = self.host.path(&format!("{}.sock", self.name));
         self.until("it works", async || Client::connect(&socket).await.ok()).await
     }
@@ -210,7 +220,7 @@ impl Member {
     }
 
     /// Waits until the process has ended.
-    async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         let what = format!("{} has ended", self.name);
         let clock = self.host.clock.clone();
         let (log, child) = (self.log(), &mut self.child);
@@ -218,7 +228,7 @@ impl Member {
     }
 
     /// Starts it again, as a service manager does.
-    fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.told.lock().unwrap().clear();
         self.child = launch(&self.host, self.name);
     }

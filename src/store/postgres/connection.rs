@@ -9,7 +9,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
@@ -90,9 +90,20 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects to the first of the hosts that accepts writes. Each call may take `deadline`.
+    /// Connects to the first of the servers that accepts writes. Each server and each call may take `deadline`.
     pub(super) async fn open(config: &Config, deadline: Duration) -> Result<Connection, Trouble> {
-        let mut config = config.clone();
+        let mut trouble = Trouble::permanent("the address names no server");
+        // One by one: a frozen server accepts a connection and says nothing, and must not use up the time of the others.
+        for place in 0..config.get_hosts().len().max(config.get_hostaddrs().len()) {
+            match Connection::open_one(only(config, place), deadline).await {
+                Ok(connection) => return Ok(connection),
+                Err(failed) => trouble = failed,
+            }
+        }
+        Err(trouble)
+    }
+
+    async fn open_one(mut config: Config, deadline: Duration) -> Result<Connection, Trouble> {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite).connect_timeout(deadline);
         config.keepalives_idle(KEEPALIVE).tcp_user_timeout(KEEPALIVE);
         if config.get_options().is_none() {
@@ -101,8 +112,7 @@ impl Connection {
         if config.get_application_name().is_none() {
             config.application_name("reconciled");
         }
-        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1);
-        let (client, driving) = within(deadline * hosts.max(1), config.connect(Tls)).await?;
+        let (client, driving) = within(deadline, config.connect(Tls)).await?;
         let driver = tokio::spawn(async move {
             // Its end shows in the next call.
             let _ = driving.await;
@@ -119,6 +129,40 @@ impl Connection {
     pub(super) async fn script(&self, sql: &str) -> Result<(), Trouble> {
         within(self.deadline, self.client.batch_execute(sql)).await
     }
+}
+
+/// The address with only one of its servers.
+fn only(all: &Config, place: usize) -> Config {
+    let mut config = Config::new();
+    match all.get_hosts().get(place) {
+        Some(Host::Tcp(name)) => config.host(name),
+        Some(Host::Unix(folder)) => config.host_path(folder),
+        None => &mut config,
+    };
+    if let Some(address) = all.get_hostaddrs().get(place) {
+        config.hostaddr(*address);
+    }
+    if let Some(port) = all.get_ports().get(place).or(all.get_ports().first()) {
+        config.port(*port);
+    }
+    if let Some(value) = all.get_user() {
+        config.user(value);
+    }
+    if let Some(value) = all.get_dbname() {
+        config.dbname(value);
+    }
+    if let Some(value) = all.get_options() {
+        config.options(value);
+    }
+    if let Some(value) = all.get_application_name() {
+        config.application_name(value);
+    }
+    if let Some(password) = all.get_password() {
+        config.password(password);
+    }
+    config.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+    config.channel_binding(all.get_channel_binding());
+    config
 }
 
 async fn within<T>(

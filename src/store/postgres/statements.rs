@@ -23,6 +23,7 @@ const PART: i64 = 256;
 
 const APPEND: &str = include_str!("sql/append.sql");
 const BURY: &str = include_str!("sql/bury.sql");
+const CONFIRM: &str = include_str!("sql/confirm.sql");
 const COUNTS: &str = include_str!("sql/counts.sql");
 const DECLARE: &str = include_str!("sql/declare.sql");
 const ENTER: &str = include_str!("sql/enter.sql");
@@ -56,7 +57,12 @@ impl Statements {
 
     async fn connect(&self) -> Result<Connection, Trouble> {
         let unusable = |why| Trouble::permanent(format!("its address cannot be used: {why}"));
-        Connection::open(&self.url.config().map_err(unusable)?, self.deadline).await
+        let connection = Connection::open(&self.url.config().map_err(unusable)?, self.deadline).await?;
+        // A primary that crashed shows rows that its replica may lack. No row counts before the replica has it.
+        match connection.query(CONFIRM, &[]).await {
+            Err(trouble) if !trouble.is_without_table => Err(trouble),
+            _ => Ok(connection),
+        }
     }
 
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {

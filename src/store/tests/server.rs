@@ -44,7 +44,7 @@ impl Drop for Server {
 }
 
 /// The folder of the newest version's programs.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
     let folders = versions.map(|version| version.path().join("bin"));
     folders.filter(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists()).max()
