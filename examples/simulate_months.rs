@@ -1,12 +1,14 @@
 //! Runs simulated months on all cores: `cargo run --release --example simulate-months -- --seeds 10000`.
 //!
 //! `--from N` begins at another seed; `--seed N` runs one and prints its story when it fails. `--days 32`
-//! creates worlds with trouble for that many days, instead of about one. The exit code is 1 when something is
-//! wrong in any world.
+//! creates worlds with trouble for that many days, instead of about one. `--fleets N` runs fleets of three hosts that
+//! share a store. The exit code is 1 when something is wrong in any world.
 
 #![allow(unreachable_pub, missing_docs, reason = "the module is shared with the test suite")]
 #![expect(clippy::disallowed_methods, reason = "a rate needs the machine's own time")]
 
+#[path = "../tests/it/fleets/mod.rs"]
+mod fleets;
 #[path = "../tests/it/months/mod.rs"]
 mod months;
 
@@ -21,11 +23,13 @@ struct Wishes {
     seeds: u64,
     threads: usize,
     days: Option<u64>,
+    /// Fleets instead of months.
+    are_fleets: bool,
 }
 
 fn wishes() -> Result<Wishes, String> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut wishes = Wishes { from: 0, seeds: 1000, threads: cores, days: None };
+    let mut wishes = Wishes { from: 0, seeds: 1000, threads: cores, days: None, are_fleets: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let number =
@@ -35,10 +39,11 @@ fn wishes() -> Result<Wishes, String> {
             "--seeds" => wishes.seeds = number,
             "--seed" => (wishes.from, wishes.seeds) = (number, 1),
             "--days" => wishes.days = Some(number),
+            "--fleets" => (wishes.seeds, wishes.are_fleets) = (number, true),
             "--threads" => wishes.threads = usize::try_from(number).map_err(|error| error.to_string())?,
             other => {
                 return Err(format!(
-                    "{other} is not known; there are --from, --seeds, --seed, --days, --threads"
+                    "{other} is not known; there are --from, --seeds, --seed, --days, --fleets, --threads"
                 ));
             }
         }
@@ -55,6 +60,19 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
+    if wishes.are_fleets {
+        let failed = fleets::sweep(wishes.from..wishes.from + wishes.seeds, wishes.threads);
+        println!(
+            "{} fleets in {:.1} s, {} failed",
+            wishes.seeds,
+            began.elapsed().as_secs_f64(),
+            failed.len()
+        );
+        for (seed, verdict) in failed.iter().take(1) {
+            println!("{}", verdict.story(*seed));
+        }
+        return if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let sweep = months::Sweep::run(wishes.from..wishes.from + wishes.seeds, wishes.days, wishes.threads, 5);
     let took_s = began.elapsed().as_secs_f64();
     println!(

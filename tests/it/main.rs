@@ -35,6 +35,8 @@ mod feeds;
 mod feeds_crash;
 mod feeds_process;
 mod feeds_tail;
+mod fleets;
+mod fleets_run;
 mod fuzzing;
 mod getting_started;
 mod holds;
@@ -56,6 +58,8 @@ mod notifications_month;
 mod notifications_sender;
 mod openapi;
 mod packages;
+mod patroni;
+mod patroni_cluster;
 mod postgres_process;
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 #[path = "../../src/store/tests/server.rs"]

@@ -329,9 +329,10 @@ pub const BUGS: &[Bug] = &[
             // Once the clock is confirmed, objects that are dated ahead are pulled in, too.
             Edit {
                 file: "daemon/timekeeping.rs",
-                before: "        if standing.trust != Trust::Unconfirmed && !state.is_searched {",
+                before: "        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched {",
                 after: r#"
-        if standing.trust != Trust::Unconfirmed && !state.is_searched && !crate::planted("DueFarAheadObeyed") {"#,
+        let is_planted = crate::planted("DueFarAheadObeyed");
+        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched && !is_planted {"#,
             },
         ],
     },
@@ -396,18 +397,127 @@ pub const BUGS: &[Bug] = &[
 /// # Errors
 /// Names the first of them.
 pub fn files_exist(source: &Path) -> Result<(), String> {
-    match BUGS.iter().flat_map(|bug| bug.edits).find(|edit| !source.join(edit.file).is_file()) {
+    match BUGS
+        .iter()
+        .chain(FLEET_BUGS)
+        .flat_map(|bug| bug.edits)
+        .find(|edit| !source.join(edit.file).is_file())
+    {
         Some(edit) => Err(format!("src/{} is gone; adapt tests/planted/bugs.rs", edit.file)),
         None => Ok(()),
     }
 }
+
+/// Bugs that only several hosts show.
+pub const FLEET_BUGS: &[Bug] = &[
+    // A host believes that its session lasts ten times as long.
+    Bug {
+        name: "SessionTrustedForLong",
+        signs: &["sends for", "over the quota"],
+        edits: &[Edit {
+            file: "store/postgres/lease.rs",
+            before: "        sent_at + self.0 - self.0 / 6\n",
+            after: r#"
+        if crate::planted("SessionTrustedForLong") {
+            return sent_at + self.0 * 10;
+        }
+        sent_at + self.0 - self.0 / 6
+"#,
+        }],
+    },
+    // A host that was frozen sends what it was about to send.
+    Bug {
+        name: "SendsAfterThaw",
+        signs: &["sends for", "over the quota"],
+        edits: &[Edit {
+            file: "daemon/leased.rs",
+            before: "            if self.store.failure().is_some() || self.store.is_closed() {\n",
+            after: r#"
+            if crate::planted("SendsAfterThaw") {
+                return self.inner.send(request).await;
+            }
+            if self.store.failure().is_some() || self.store.is_closed() {
+"#,
+        }],
+    },
+    // A host that takes an account begins with a full budget.
+    Bug {
+        name: "FullBudgetAtTakeover",
+        signs: &["over the quota"],
+        edits: &[Edit {
+            file: "apis/pace/held.rs",
+            before: "            bucket.spend_all(limiters.limits(bucket.class), now_ns);\n",
+            after: r#"
+            if crate::planted("FullBudgetAtTakeover") {
+                continue;
+            }
+            bucket.spend_all(limiters.limits(bucket.class), now_ns);
+"#,
+        }],
+    },
+    // An account is given up while requests for it are still in flight.
+    Bug {
+        name: "GivenUpTooEarly",
+        signs: &["sends for", "over the quota"],
+        edits: &[Edit {
+            file: "daemon/fleet.rs",
+            before: "        let pace = &self.foundation.pace;\n        pace.leave(account);\n",
+            after: r#"
+        if crate::planted("GivenUpTooEarly") {
+            return;
+        }
+        let pace = &self.foundation.pace;
+        pace.leave(account);
+"#,
+        }],
+    },
+    // The work for all accounts together is done by every host.
+    Bug {
+        name: "EveryHostIsKeeper",
+        signs: &["sends for *", "was told to"],
+        edits: &[Edit {
+            file: "daemon/fleet.rs",
+            before: "        if self.keeper.is_here() { self.work.activate() } else { elsewhere() }\n",
+            after: r#"
+        let is_here = self.keeper.is_here() || crate::planted("EveryHostIsKeeper");
+        if is_here { self.work.activate() } else { elsewhere() }
+"#,
+        }],
+    },
+    // An append that the database has not carried out is acknowledged.
+    Bug {
+        name: "UnwrittenAcknowledged",
+        signs: &["is lost", "does not start", "differ"],
+        edits: &[Edit {
+            file: "store/postgres/database/append.rs",
+            before: "                Ok(Outcome::NotWritten) | Err(_) => {}\n",
+            after: r#"
+                Ok(Outcome::NotWritten) if crate::planted("UnwrittenAcknowledged") => return Ok(true),
+                Ok(Outcome::NotWritten) | Err(_) => {}
+"#,
+        }],
+    },
+    // A host believes the dates of another one whose clock is ahead.
+    Bug {
+        name: "OtherClocksBelieved",
+        signs: &[" is None, but is "],
+        edits: &[Edit {
+            file: "daemon/timekeeping.rs",
+            before: "        if let Some(copied) = state.copied.take().max(self.store.take_copied_date())\n",
+            after: r#"
+        if !crate::planted("OtherClocksBelieved")
+            && let Some(copied) = state.copied.take().max(self.store.take_copied_date())
+"#,
+        }],
+    },
+];
 
 /// The text with all edits of `file` applied.
 ///
 /// # Errors
 /// Names the first edit whose text before does not stand in the file exactly once.
 pub fn apply(file: &str, mut text: String) -> Result<String, String> {
-    for bug in BUGS {
+    for bug in BUGS.iter().chain(FLEET_BUGS) {
         for edit in bug.edits.iter().filter(|edit| edit.file == file) {
             let count = text.matches(edit.before).count();
             if count != 1 {

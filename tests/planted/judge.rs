@@ -7,6 +7,8 @@
 // The months of the test suite live on the copy of the daemon.
 extern crate reconciled_with_bugs as reconciled;
 
+#[path = "../it/fleets/mod.rs"]
+mod fleets;
 #[path = "../it/months/mod.rs"]
 mod months;
 
@@ -14,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use months::plan::Plan;
 use months::{Sweep, run, shrink, story};
-use reconciled::{BUGS, Bug, plant};
+use reconciled::{BUGS, Bug, FLEET_BUGS, plant};
 
 /// Worlds in which a bug must show itself.
 const SEEDS: u64 = 400;
@@ -22,11 +24,13 @@ const SEEDS: u64 = 400;
 /// A bug is switched on in the whole process: one test at a time.
 static GROUND: Mutex<()> = Mutex::new(());
 
-/// The bugs to try: all, or those that the environment names.
-fn wanted() -> Vec<&'static Bug> {
-    let Ok(names) = std::env::var("RECONCILED_BUGS") else { return BUGS.iter().collect() };
-    let named = |name| BUGS.iter().find(|bug| bug.name == name).unwrap_or_else(|| panic!("no bug {name}"));
-    names.split(',').map(named).collect()
+/// Those of these bugs to try: all, or those that the environment names.
+fn wanted(among: &'static [Bug]) -> Vec<&'static Bug> {
+    let Ok(names) = std::env::var("RECONCILED_BUGS") else { return among.iter().collect() };
+    let names: Vec<&str> = names.split(',').collect();
+    let is_known = |name: &&str| BUGS.iter().chain(FLEET_BUGS).any(|bug| bug.name == *name);
+    assert!(names.iter().all(is_known), "no such bug: {names:?}");
+    among.iter().filter(|bug| names.contains(&bug.name)).collect()
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn every_known_bug_is_caught_and_nothing_else_is() {
     assert!(healthy.failed.is_empty(), "without a bug: {:?}", healthy.failed);
     println!("{} worlds, {:.0} days without a bug", healthy.worlds, healthy.simulated_days());
     let mut missed = Vec::new();
-    for bug in wanted() {
+    for bug in wanted(BUGS) {
         plant(Some(bug));
         let sweep = Sweep::run(0..SEEDS, None, 2, 1);
         let caught = sweep.failed.first().and_then(|(seed, wrong)| {
@@ -72,4 +76,27 @@ fn every_known_bug_is_caught_and_nothing_else_is() {
     }
     plant(None);
     assert!(missed.is_empty(), "not caught for what they are, in {SEEDS} worlds: {missed:#?}");
+}
+
+/// Fleets in which a bug must show itself.
+const FLEETS: u64 = 60;
+
+#[test]
+fn every_known_bug_of_several_hosts_is_caught() {
+    let _alone = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut missed = Vec::new();
+    for bug in wanted(FLEET_BUGS) {
+        plant(Some(bug));
+        let found = (0..FLEETS).find_map(|seed| {
+            let wrong = fleets::run(&fleets::plan::Plan::of(seed)).wrong;
+            let shown = wrong.into_iter().find(|what| bug.signs.iter().any(|sign| what.contains(sign)))?;
+            Some((seed, shown))
+        });
+        match found {
+            Some((seed, shown)) => println!("{}: caught with seed {seed}: {shown}", bug.name),
+            None => missed.push(bug.name),
+        }
+    }
+    plant(None);
+    assert!(missed.is_empty(), "not caught for what they are, in {FLEETS} fleets: {missed:#?}");
 }

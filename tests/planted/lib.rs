@@ -5,7 +5,7 @@
 use std::sync::RwLock;
 
 mod bugs;
-pub use bugs::{BUGS, Bug, Edit};
+pub use bugs::{BUGS, Bug, Edit, FLEET_BUGS};
 
 static PLANTED: RwLock<&str> = RwLock::new("");
 

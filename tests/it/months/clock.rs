@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, Sleep};
 
@@ -137,5 +138,9 @@ impl Clock for HostClock {
     }
     fn sleep(&self, duration: Duration) -> Sleep {
         sleep(duration)
+    }
+    /// The time passes at once: nothing else runs on this thread meanwhile.
+    fn block(&self, duration: Duration) {
+        let _ = std::pin::pin!(tokio::time::advance(duration)).now_or_never();
     }
 }

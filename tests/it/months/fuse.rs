@@ -28,6 +28,11 @@ impl Fuse {
         fuse
     }
 
+    /// From now on, blows at effect number `effects`.
+    pub fn shorten(&self, effects: u64) {
+        self.0.left.store(i64::try_from(effects).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
     fn burn(&self) -> bool {
         if self.0.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             self.blow();

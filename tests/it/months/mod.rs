@@ -21,14 +21,14 @@ pub mod fuse;
 mod hearing;
 mod history;
 mod judge;
-mod log;
-mod model;
+pub mod log;
+pub mod model;
 pub mod plan;
 mod reports;
 mod setting;
 #[path = "../../../src/store/tests/unsynced.rs"]
 mod unsynced;
-mod wire;
+pub mod wire;
 mod world;
 
 use std::sync::Mutex;

@@ -27,6 +27,8 @@ pub struct Wire {
     /// Ids about which every request is refused.
     pub refused: Arc<Mutex<BTreeSet<String>>>,
     pub seed: u64,
+    /// A request arrives when it leaves, so that a process that stands still does not delay it.
+    pub is_quick: bool,
 }
 
 impl std::fmt::Debug for Wire {
@@ -70,11 +72,18 @@ impl Wire {
         Duration::from_millis(random.below(slowest_ms))
     }
 
+    /// The way to the other side.
+    async fn leave(&self, clock: &TrueClock) {
+        if !self.is_quick {
+            clock.sleep(self.leg()).await;
+        }
+    }
+
     async fn exchange(&self, request: Incoming, longest_body: usize) -> Result<(Outgoing, Duration), Lost> {
         self.fuse.step().await;
         let clock = TrueClock(Arc::clone(&self.time));
         let mut travelling = Travelling { wire: self, request: Some(request) };
-        clock.sleep(self.leg()).await;
+        self.leave(&clock).await;
         let answer = travelling.arrive().expect("it arrives once");
         let made = self.time.elapsed();
         clock.sleep(self.leg()).await;
@@ -255,7 +264,7 @@ impl Wire {
         self.fuse.step().await;
         let clock = TrueClock(Arc::clone(&self.time));
         let mut travelling = Travelling { wire: self, request: Some(incoming) };
-        clock.sleep(self.leg()).await;
+        self.leave(&clock).await;
         let answer = travelling.arrive().ok_or(TransportError::Broken("in memory".to_owned()))?;
         told((200..300).contains(&answer.status));
         self.fuse.step().await;

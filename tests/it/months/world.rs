@@ -223,6 +223,7 @@ impl World {
             log: self.log.clone(),
             refused: Arc::clone(&self.refused),
             seed: self.plan.seed,
+            is_quick: false,
         };
         let outside = Outside {
             clock: Arc::new(HostClock::new(&self.time)),
