@@ -357,7 +357,7 @@ postgresql:
         assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     }
 
-    /// Unplugs a server from a network, until [`Cluster::mend`]. Nobody is told: packets are lost.
+    /// Unplugs a server from a network, until [`Cluster::mend`]. Packets are lost in silence.
     pub fn cut(&self, server: usize, network: Network) {
         self.plug(server, network, "down");
     }

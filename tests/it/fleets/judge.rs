@@ -92,7 +92,7 @@ fn judge_stores(remains: &Remains) -> Vec<String> {
     wrong
 }
 
-/// Every decline is told to everybody, once unless a process ended meanwhile, and under one key.
+/// Everybody hears of every decline: under one key, and once unless a process ended meanwhile.
 fn judge_messages(remains: &Remains) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut told: BTreeMap<(&str, String), Vec<(Duration, String)>> = BTreeMap::new();

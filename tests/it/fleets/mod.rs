@@ -5,8 +5,9 @@
 //! answers, and carries out calls late. Then nothing goes wrong any more, until all is settled. An observer on the wire
 //! sees at every request whether the host may send it. At the end the judge compares the remains with the truth.
 //!
-//! In reading order: `plan` (what a seed decides), `setting`, `tables` (the database), `world`, `judge`.
+//! In reading order: `plan` (what a seed decides), `setting`, `tables` (the database), `host`, `world`, `judge`.
 
+mod host;
 mod judge;
 pub mod plan;
 mod setting;
@@ -36,8 +37,12 @@ pub struct Verdict {
 impl Verdict {
     /// For people.
     pub fn story(&self, seed: u64) -> String {
-        let (plan, trace, wrong) = (&self.plan, self.trace.join("\n  "), self.wrong.join("\n  "));
-        format!("seed {seed}:\n{plan:#?}\nwhat happens there:\n  {trace}\nand what is wrong:\n  {wrong}")
+        let Verdict { plan, simulated, objects, .. } = self;
+        let (trace, wrong) = (self.trace.join("\n  "), self.wrong.join("\n  "));
+        format!(
+            "seed {seed}, {objects} objects in {simulated:?}:\n{plan:#?}\nwhat happens there:\n  {trace}\n\
+             and what is wrong:\n  {wrong}"
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use super::tables::Losses;
 
 /// The hosts' names.
 pub const HOSTS: [&str; 3] = ["a", "b", "c"];
-/// The accounts, the last of which is polled by MWS.
+/// The accounts. The last one is polled by MWS.
 pub const ACCOUNTS: [&str; 4] = ["shop", "shop-2", "shop-3", "old-shop"];
 pub const MWS: &str = "old-shop";
 
