@@ -1,8 +1,6 @@
 //! One fleet from its beginning to its end. Each host has a runtime and a time of its own, and all take turns: each
 //! lives for a quarter of a second, then the next one does.
 
-#![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
