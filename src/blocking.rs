@@ -1,6 +1,6 @@
 //! Blocking work: off the runtime's own threads, or as a task in a deterministic order.
 //!
-//! Owns: where such work runs, and how it waits for what is not blocking. Must never know: what the work is.
+//! Owns: where such work runs, and how blocking code waits for a future. Must never know: what the work is.
 //!
 //! Usually it runs on the runtime's blocking pool, and the machine decides in which order its results and the other
 //! tasks become ready. A simulation needs an order that its seed decides. There the work is a task like any other, on
@@ -58,11 +58,11 @@ pub fn here<W: FnOnce() -> T, T>(work: W) -> Result<T, W> {
     }
 }
 
-/// A thread for calls whose callers block until they are answered, and for the tasks that go with them. Neither a busy
-/// process nor paused time delays them.
+/// A runtime with one thread, for calls that block their callers and for related tasks. Neither a busy main runtime nor
+/// paused time delays it.
 ///
-/// In a deterministic order, there is no such thread: a call must be answered at once, and a task is one among the
-/// others.
+/// In a simulation there is no such thread: a call must be ready when it is first polled, and a task runs on the
+/// simulation's runtime.
 #[derive(Debug)]
 pub struct Calls(Option<Runtime>);
 
@@ -87,7 +87,7 @@ impl Calls {
         }
     }
 
-    /// Starts a task. It ends when this is dropped, if not before.
+    /// Starts a task. Outside a simulation, it is stopped when this is dropped.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         match &self.0 {
             Some(runtime) => runtime.spawn(task),

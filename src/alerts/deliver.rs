@@ -172,9 +172,14 @@ impl Deliverer {
                 }
             }
         }
-        // Asked when all are free: what one target was given may have become pending for another that was done before.
+        // Computed when all targets are done: while one was served, alerts may have become pending for another that had
+        // finished.
         for line in &self.lines {
-            let at = self.next_at(line, &line.state.lock().await.health).await?;
+            // A test message may be on its way. Then the target's pause is not known here.
+            let at = match line.state.try_lock() {
+                Ok(state) => self.next_at(line, &state.health).await?,
+                Err(_) => self.next_at(line, &Health::default()).await?,
+            };
             whole.next_at = [whole.next_at, at].into_iter().flatten().min();
         }
         Ok(whole)

@@ -39,6 +39,7 @@ use crate::store::tables::Tables;
 use crate::store::{OpenError, Store, StoreError};
 use crate::task::Board;
 
+mod ahead;
 mod base;
 mod batching;
 mod calling;

@@ -4,12 +4,14 @@
 //! Owns: the texts, and the name under which the last time is stored. Must never know: how a clock is judged.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{self, Which};
 use crate::clock::judge::{Break, NEAR, Trust};
 use crate::clock::{Clock, JudgedClock, Standing};
 use crate::control::messages::{ClockHealth, ClockTrust};
@@ -24,8 +26,8 @@ use crate::time::later;
 const LAST_TIME: &str = "clock/last";
 /// The time between two saves.
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
-/// Records read at once.
-const PAGE: usize = 500;
+/// The least time between two searches because of other hosts' dates.
+const SEARCH_EVERY: Duration = Duration::from_secs(120);
 
 /// The last time, as saved for the next start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub(super) struct Timekeeping {
     /// The accounts, each with whether it is a sandbox.
     accounts: Vec<(AccountName, bool)>,
     state: Mutex<Option<State>>,
+    /// How far a search has come.
+    progress: AtomicU64,
 }
 
 /// The state of the loop.
@@ -77,10 +81,10 @@ struct State {
     kept_at: Option<Duration>,
     /// Whether objects with dates in the future were searched for since the start, or since the clock last went back.
     is_searched: bool,
-    /// The latest date of news from other hosts. After the start it is not known, and so the latest possible one.
+    /// The latest date in facts from other hosts since the last search.
     copied: Option<Timestamp>,
-    /// Objects with dates up to this one were searched for.
-    searched_until: Option<Timestamp>,
+    /// When objects were last searched for, in monotonic time.
+    searched_at: Option<Duration>,
 }
 
 impl Timekeeping {
@@ -90,7 +94,7 @@ impl Timekeeping {
         routes: Routes,
         accounts: Vec<(AccountName, bool)>,
     ) -> Timekeeping {
-        Timekeeping { store, clock, routes, accounts, state: Mutex::new(None) }
+        Timekeeping { store, clock, routes, accounts, state: Mutex::new(None), progress: AtomicU64::new(0) }
     }
 
     async fn round(&self) -> Result<String, StoreError> {
@@ -101,8 +105,8 @@ impl Timekeeping {
                 last: recall(&self.store).await?,
                 kept_at: None,
                 is_searched: false,
-                copied: self.store.fleet().map(|_| Timestamp::MAX),
-                searched_until: None,
+                copied: None,
+                searched_at: None,
             },
         };
         let breaks = self.clock.take_breaks();
@@ -119,23 +123,8 @@ impl Timekeeping {
                 state.is_searched = false;
             }
         }
-        let is_confirmed = standing.trust != Trust::Unconfirmed;
-        let is_back = |one: &Break| matches!(one, Break::Jumped { by } if by.is_negative());
-        // An unconfirmed clock that goes back may be right now. Only an answer can tell, and nothing else may be due.
-        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched {
-            if state.last.used.is_some_and(|used| used.duration_since(standing.now) > NEAR) {
-                self.pull_in(standing.now).await?;
-                state.last.used = None;
-            }
-            state.is_searched = is_confirmed;
-        }
-        if let Some(copied) = state.copied.take().max(self.store.take_copied_date())
-            && copied.duration_since(standing.now) > NEAR
-            && state.searched_until.is_none_or(|until| copied.duration_since(until) > NEAR)
-        {
-            self.pull_in(standing.now).await?;
-            state.searched_until = Some(copied).filter(|copied| *copied < Timestamp::MAX);
-        }
+        state.copied = state.copied.max(self.store.take_copied_date());
+        self.search(&mut state, &standing, &breaks).await?;
         let off_since = self.tell(&standing, &breaks, state.last.off_since).await?;
         let is_turn = off_since != state.last.off_since || !breaks.is_empty();
         state.last.off_since = off_since;
@@ -154,6 +143,42 @@ impl Timekeeping {
         }
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
         Ok(words(&standing))
+    }
+
+    /// Searches for objects that wait for a date that is ahead of the present.
+    async fn search(
+        &self,
+        state: &mut State,
+        standing: &Standing,
+        breaks: &[Break],
+    ) -> Result<(), StoreError> {
+        let at = self.clock.monotonic();
+        let is_ahead =
+            |date: Option<Timestamp>| date.is_some_and(|date| date.duration_since(standing.now) > NEAR);
+        let may_search = state.searched_at.is_none_or(|last| at.saturating_sub(last) >= SEARCH_EVERY);
+        let has_copied = is_ahead(state.copied) && may_search;
+        if standing.trust == Trust::Unconfirmed {
+            // A clock that was set back may be right now. Only an answer can tell, and perhaps nothing is due that would
+            // bring one.
+            let is_back = |one: &Break| matches!(one, Break::Jumped { by } if by.is_negative());
+            let has_gone_back = breaks.iter().any(is_back) && is_ahead(state.last.used);
+            if has_gone_back || has_copied {
+                let found = self.pull_in(standing, Which::OneOfEachAccount).await?;
+                state.searched_at = Some(at);
+                state.copied = state.copied.filter(|_| found > 0);
+            }
+            return Ok(());
+        }
+        let is_own = !state.is_searched && is_ahead(state.last.used);
+        if is_own || has_copied {
+            self.pull_in(standing, Which::All).await?;
+            (state.searched_at, state.copied) = (Some(at), None);
+        }
+        if is_own {
+            state.last.used = None;
+        }
+        state.is_searched = true;
+        Ok(())
     }
 
     /// Raises the alert that the clock is off, once until it is right again, and then the alert that it is right.
@@ -180,32 +205,9 @@ impl Timekeeping {
         Ok(Some(since).filter(|_| !is_over))
     }
 
-    /// Makes objects that were enrolled or polled in the future due now: their waits were counted from those dates.
-    async fn pull_in(&self, now: Timestamp) -> Result<(), StoreError> {
-        let latest = later(now, NEAR);
-        let is_ahead = |at: Option<Timestamp>| at.is_some_and(|at| at > latest);
-        let (mut after, mut pulled) = (None, 0_u64);
-        loop {
-            let page = self.store.open_objects(after, PAGE).await?;
-            for record in page.items {
-                let seen_at = record.observed.as_ref().map(|observed| observed.seen_at);
-                let dates = [record.polled_at, seen_at, Some(record.enrolled_at)];
-                if dates.into_iter().any(is_ahead) && is_ahead(record.due_at) {
-                    pulled += u64::from(self.store.hint(&record.object, now).await?);
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        if pulled > 0 {
-            tracing::warn!(
-                objects = pulled,
-                "objects that were delayed by a clock that was ahead are due now"
-            );
-        }
-        Ok(())
+    /// Makes objects due that wait for a date which another clock has written.
+    async fn pull_in(&self, standing: &Standing, which: Which) -> Result<usize, StoreError> {
+        ahead::pull_in(&self.store, standing.now, which, &self.progress).await
     }
 
     /// Saves the time for the next start.
@@ -251,6 +253,10 @@ impl Work for Timekeeping {
             let summary = self.round().await.map_err(|error| error.to_string())?;
             Ok(Done { summary, again_in: None })
         })
+    }
+
+    fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) struct Engine {
     broken: OnceLock<StoreError>,
     /// The database with the lease on a shared store; unset for a store of one host.
     pub(super) shared: OnceLock<Arc<Database>>,
-    /// The latest date of a fact that another host wrote, since somebody asked.
+    /// The latest date in facts from other hosts since the last question. Their clocks may be ahead.
     pub(super) copied_date: Mutex<Option<Timestamp>>,
     pub(super) signals: Signals,
     pub(super) outbox_pending: AtomicI64,
@@ -238,7 +238,7 @@ impl Engine {
     /// Writes entries of an original to the journal and applies them. They must be linked to the journal's end and to
     /// each other.
     pub(super) fn copy(&self, journal: &mut Journal, entries: &[Entry]) -> Result<(), StoreError> {
-        let mut left = entries;
+        let (mut left, mut date) = (entries, None);
         while !left.is_empty() {
             let (effects, number) = {
                 let shared = self.shared_index();
@@ -249,8 +249,7 @@ impl Engine {
                     let fact = facts::decode(payload)
                         .map_err(|why| StoreError::Broken(format!("journal entry {sequence} {why}")))?;
                     facts::apply(&fact, *sequence, &mut view)?;
-                    let mut copied_date = locked(&self.copied_date);
-                    *copied_date = copied_date.max(fact.date());
+                    date = date.max(fact.date());
                     number += 1;
                 }
                 (view.effects, number)
@@ -259,6 +258,8 @@ impl Engine {
             self.take_effect(journal, News::Copied(now), effects)?;
             left = later;
         }
+        let mut copied_date = locked(&self.copied_date);
+        *copied_date = copied_date.max(date);
         Ok(())
     }
 

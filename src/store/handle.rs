@@ -367,7 +367,8 @@ impl Store {
         self.blocking(move || engine.catch_up()).await
     }
 
-    /// The latest date that another host has given to news since the last call, by a clock that may be ahead.
+    /// The latest date in facts from other hosts since the last call. Their clocks may be ahead. At first it is unknown,
+    /// and so the latest possible date.
     pub fn take_copied_date(&self) -> Option<Timestamp> {
         locked(&self.engine.copied_date).take()
     }

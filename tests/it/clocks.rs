@@ -138,7 +138,7 @@ async fn a_start_with_a_wrong_clock_closes_no_day_and_dates_nothing_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_nobody_has_confirmed_delays_nothing_when_it_goes_back() {
+async fn objects_dated_by_an_unconfirmed_clock_are_polled_after_it_is_set_back() {
     let silence = "[[fault]]\nkind = \"reset\"\nto_s = 1500\n";
     let text =
         scenario::of(7, &[&shop(), &quota(10, 1), &population("shop", "authorization", 3, "[]"), &silence]);

@@ -244,7 +244,7 @@ fn facts(cluster: &Cluster, server: usize) -> (u64, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failovers_lose_nothing_and_the_hosts_go_on_by_themselves() {
+async fn failovers_lose_nothing_and_the_hosts_continue_without_help() {
     const TEST: &str = "several hosts on a cluster under Patroni";
     let mut cluster = match Cluster::new().await {
         Ok(cluster) => cluster,

@@ -7,7 +7,7 @@
 //! | Network | Joins | Carries |
 //! |---|---|---|
 //! | front | this machine and each namespace | the statements of clients |
-//! | back | the servers and etcd | replication, and Patroni's questions to etcd |
+//! | back | the servers and etcd | replication, and Patroni's requests to etcd |
 //!
 //! Patroni uses version 2 of etcd's API. With version 3, Debian's Patroni 3.0.2 can lose acknowledged rows when a
 //! frozen primary thaws.
@@ -92,7 +92,7 @@ fn tear_down(pid: u32) {
     }
 }
 
-/// Removes what tests left behind that were killed.
+/// Removes what killed tests left behind.
 fn tear_down_others() {
     for entry in fs::read_dir("/run/netns").into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -357,7 +357,7 @@ postgresql:
         assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     }
 
-    /// Unplugs a server from a network, until [`Cluster::mend`]. Packets are lost in silence.
+    /// Unplugs a server from a network, until [`Cluster::mend`]. Packets are dropped silently.
     pub fn cut(&self, server: usize, network: Network) {
         self.plug(server, network, "down");
     }

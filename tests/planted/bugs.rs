@@ -329,10 +329,13 @@ pub const BUGS: &[Bug] = &[
             // Once the clock is confirmed, objects that are dated ahead are pulled in, too.
             Edit {
                 file: "daemon/timekeeping.rs",
-                before: "        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched {",
+                before: "        let at = self.clock.monotonic();\n        let is_ahead =",
                 after: r#"
-        let is_planted = crate::planted("DueFarAheadObeyed");
-        if (is_confirmed || breaks.iter().any(is_back)) && !state.is_searched && !is_planted {"#,
+        if crate::planted("DueFarAheadObeyed") {
+            return Ok(());
+        }
+        let at = self.clock.monotonic();
+        let is_ahead ="#,
             },
         ],
     },
@@ -503,10 +506,9 @@ pub const FLEET_BUGS: &[Bug] = &[
         signs: &[" is None, but is "],
         edits: &[Edit {
             file: "daemon/timekeeping.rs",
-            before: "        if let Some(copied) = state.copied.take().max(self.store.take_copied_date())\n",
+            before: "        let has_copied = is_ahead(state.copied) && may_search;\n",
             after: r#"
-        if !crate::planted("OtherClocksBelieved")
-            && let Some(copied) = state.copied.take().max(self.store.take_copied_date())
+        let has_copied = is_ahead(state.copied) && may_search && !crate::planted("OtherClocksBelieved");
 "#,
         }],
     },

@@ -115,7 +115,7 @@ pub(crate) enum Fact {
 }
 
 impl Fact {
-    /// When it happened by the clock of the host that wrote it, if waits are counted from then.
+    /// When it happened, by the clock of the host that wrote it. None if no wait is counted from it.
     pub(crate) fn date(&self) -> Option<Timestamp> {
         match self {
             Fact::Enrolled { at, .. } | Fact::Committed { at, .. } => Some(*at),

@@ -43,7 +43,7 @@ impl Trouble {
         Trouble { why: why.into(), is_permanent: true, is_without_table: false }
     }
 
-    /// Something that may be over soon.
+    /// A transient failure: trying again may help.
     pub fn passing(why: impl Into<String>) -> Trouble {
         Trouble { why: why.into(), is_permanent: false, is_without_table: false }
     }
@@ -90,20 +90,31 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects to the first of the servers that accepts writes. Each server and each call may take `deadline`.
-    pub(super) async fn open(config: &Config, deadline: Duration) -> Result<Connection, Trouble> {
-        let mut trouble = Trouble::permanent("the address names no server");
-        // One by one: a frozen server accepts a connection and says nothing, and must not use up the time of the others.
+    /// Connects to the first server that accepts writes and carries out `first`, if there is one. Each server and each
+    /// call may take `deadline`.
+    pub(super) async fn open(
+        config: &Config,
+        deadline: Duration,
+        first: Option<&str>,
+    ) -> Result<Connection, Trouble> {
+        let mut failed: Vec<Trouble> = Vec::new();
+        // One at a time, each with its own deadline: a frozen server accepts the connection and never answers.
         for place in 0..config.get_hosts().len().max(config.get_hostaddrs().len()) {
-            match Connection::open_one(only(config, place), deadline).await {
+            match Connection::open_one(only(config, place), deadline, first).await {
                 Ok(connection) => return Ok(connection),
-                Err(failed) => trouble = failed,
+                Err(trouble) => failed.push(trouble),
             }
         }
-        Err(trouble)
+        let is_permanent = failed.iter().all(|trouble| trouble.is_permanent);
+        let why: Vec<String> = failed.into_iter().map(|trouble| trouble.why).collect();
+        Err(Trouble { why: why.join("; "), is_permanent, is_without_table: false })
     }
 
-    async fn open_one(mut config: Config, deadline: Duration) -> Result<Connection, Trouble> {
+    async fn open_one(
+        mut config: Config,
+        deadline: Duration,
+        first: Option<&str>,
+    ) -> Result<Connection, Trouble> {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite).connect_timeout(deadline);
         config.keepalives_idle(KEEPALIVE).tcp_user_timeout(KEEPALIVE);
         if config.get_options().is_none() {
@@ -117,7 +128,15 @@ impl Connection {
             // Its end shows in the next call.
             let _ = driving.await;
         });
-        Ok(Connection { client, deadline, driver })
+        let connection = Connection { client, deadline, driver };
+        if let Some(first) = first
+            && let Err(trouble) = connection.query(first, &[]).await
+            && !trouble.is_without_table
+        {
+            let why = format!("no commit is confirmed (is the synchronous replica gone?): {}", trouble.why);
+            return Err(Trouble { why, ..trouble });
+        }
+        Ok(connection)
     }
 
     /// Carries out one statement.
@@ -160,6 +179,7 @@ fn only(all: &Config, place: usize) -> Config {
     if let Some(password) = all.get_password() {
         config.password(password);
     }
+    config.keepalives(all.get_keepalives());
     config.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
     config.channel_binding(all.get_channel_binding());
     config

@@ -66,7 +66,7 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// Calls nothing yet. `host` must not be used by another folder.
+    /// Does not contact the database yet. `host` must not be used by another folder.
     pub(super) fn new(shared: &Shared, host: String) -> Result<Database, String> {
         let inner = Inner {
             tables: Arc::clone(&shared.tables),
@@ -100,7 +100,7 @@ impl Database {
         self.inner.session.load(Ordering::SeqCst)
     }
 
-    /// Starts a task that lives as long as this.
+    /// Starts a task. Outside a simulation, it is stopped when this is dropped.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.calls.spawn(task);
     }

@@ -48,6 +48,8 @@ pub(crate) fn open(
         shared.clock.block(pause(database.host(), round));
     }
     locked(&copy.engine.journal).follow(database.clone());
+    // What other hosts wrote before is not searched here.
+    *locked(&copy.engine.copied_date) = Some(Timestamp::MAX);
     // It is set only here.
     let _ = copy.engine.shared.set(database);
     Ok((copy.engine, copy.opening))
@@ -69,9 +71,12 @@ pub(crate) fn keep_following(engine: &Arc<Engine>) {
         loop {
             clock.sleep(FOLLOW_EVERY).await;
             let (Some(engine), Some(database)) = (weak.upgrade(), following.upgrade()) else { return };
-            let once = crate::blocking::run(move || engine.is_done_following(&database));
-            // After a panic, the engine cannot be trusted to follow.
-            if once.await.unwrap_or(true) {
+            let once = crate::blocking::run(move || engine.is_done_following(&database)).await;
+            if let (Err(error), Some(engine)) = (&once, weak.upgrade()) {
+                engine
+                    .fail(StoreError::Broken(format!("what other hosts write cannot be followed: {error}")));
+            }
+            if once.unwrap_or(true) {
                 return;
             }
         }

@@ -126,6 +126,10 @@ impl DatabaseUrl {
         if config.get_hosts().is_empty() {
             return Err("it names no host");
         }
+        let (hosts, ports) = (config.get_hosts().len(), config.get_ports().len());
+        if ports > 1 && ports != hosts {
+            return Err("it names some hosts without a port");
+        }
         if config.get_user().is_none() {
             return Err("it names no user");
         }

@@ -40,7 +40,7 @@ const RENEW: &str = include_str!("sql/renew.sql");
 const TAKE: &str = include_str!("sql/take.sql");
 const WRITTEN: &str = include_str!("sql/written.sql");
 
-/// A database, to which nothing is connected before the first call.
+/// The database, in SQL. Connects on the first call.
 pub(super) struct Statements {
     url: DatabaseUrl,
     deadline: Duration,
@@ -55,31 +55,30 @@ impl Statements {
         Statements { url, deadline, connection: Mutex::default(), renewing: Mutex::default() }
     }
 
-    async fn connect(&self) -> Result<Connection, Trouble> {
+    /// Connects. After a crash, a primary shows rows that its synchronous replica may lack. So with `confirm`, nothing is
+    /// read before the replica has them.
+    async fn connect(&self, confirm: bool) -> Result<Connection, Trouble> {
         let unusable = |why| Trouble::permanent(format!("its address cannot be used: {why}"));
-        let connection = Connection::open(&self.url.config().map_err(unusable)?, self.deadline).await?;
-        // A primary that crashed shows rows that its replica may lack. No row counts before the replica has it.
-        match connection.query(CONFIRM, &[]).await {
-            Err(trouble) if !trouble.is_without_table => Err(trouble),
-            _ => Ok(connection),
-        }
+        let config = self.url.config().map_err(unusable)?;
+        Connection::open(&config, self.deadline, confirm.then_some(CONFIRM)).await
     }
 
     async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {
-        self.query_by(&self.connection, sql, parameters).await
+        self.query_by(&self.connection, true, sql, parameters).await
     }
 
     /// Carries out a statement. The connection is dropped when that fails.
     async fn query_by(
         &self,
         connection: &Mutex<Option<Connection>>,
+        confirm: bool,
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Trouble> {
         let mut held = connection.lock().await;
         let connection = match held.take() {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => self.connect(confirm).await?,
         };
         let rows = connection.query(sql, parameters).await?;
         *held = Some(connection);
@@ -126,7 +125,7 @@ impl Statements {
 impl Tables for Statements {
     fn prepare(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let connection = self.connect().await?;
+            let connection = self.connect(true).await?;
             schema::prepare(&connection).await?;
             *self.connection.lock().await = Some(connection);
             Ok(())
@@ -137,8 +136,10 @@ impl Tables for Statements {
         Box::pin(async {
             let rows = self.query(LOOK, &[]).await?;
             let found = rows.first().map(|row| link(row.get(0), row.get(1))).transpose()?;
-            if let Some(connection) = &*self.connection.lock().await {
-                schema::check(connection).await?;
+            let mut held = self.connection.lock().await;
+            if let Some(connection) = held.take() {
+                schema::check(&connection).await?;
+                *held = Some(connection);
             }
             Ok(found)
         })
@@ -184,7 +185,7 @@ impl Tables for Statements {
         Box::pin(async move {
             let parameters: [Parameter<'_>; 3] =
                 [(&session, Type::INT8), (&term_ms, Type::FLOAT8), (&accounts, Type::TEXT)];
-            Ok(!self.query_by(&self.renewing, RENEW, &parameters).await?.is_empty())
+            Ok(!self.query_by(&self.renewing, false, RENEW, &parameters).await?.is_empty())
         })
     }
 

@@ -47,7 +47,7 @@ pub trait Tables: Send + Sync {
     /// Begins a session for `term_ms` milliseconds and ends every other session of this host. `accounts` is a digest of
     /// the accounts that the host is configured for.
     fn enter<'a>(&'a self, host: &'a str, term_ms: f64, accounts: &'a str) -> Answer<'a, i64>;
-    /// Makes a session last `term_ms` from now. False: it has ended. No other call delays this one.
+    /// Makes a session last `term_ms` from now. False: it has ended. No other call of this host delays it.
     fn renew<'a>(&'a self, session: i64, term_ms: f64, accounts: &'a str) -> Answer<'a, bool>;
     /// Ends a session.
     fn leave(&self, session: i64) -> Answer<'_, ()>;

@@ -2,7 +2,7 @@
 //!
 //! The daemons are the real ones, each with its own folder, runtime and clock. Hosts freeze and thaw, are cut off from
 //! the database, die at any external effect, lose power, stop; their clocks are wrong; the database loses calls and
-//! answers, and carries out calls late. Then nothing goes wrong any more, until all is settled. An observer on the wire
+//! answers, and carries out calls late. Then the faults end, and the run continues until everything has settled. An observer on the wire
 //! sees at every request whether the host may send it. At the end the judge compares the remains with the truth.
 //!
 //! In reading order: `plan` (what a seed decides), `setting`, `tables` (the database), `host`, `world`, `judge`.

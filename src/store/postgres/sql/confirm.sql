@@ -1,2 +1,2 @@
--- Changes nothing, but is a write. A commit waits for the synchronous replica, and so for all that was committed before.
+-- Changes no value, but is a write. Its commit waits until the synchronous replica has it and all earlier commits.
 UPDATE reconciled_lease SET fence = fence
