@@ -187,6 +187,7 @@ async fn poll(
         log: Log::default(),
         refused: Arc::default(),
         seed: 7,
+        is_quick: false,
     };
     let clock: SharedClock = Arc::new(HostClock::new(time));
     let outside = Outside {

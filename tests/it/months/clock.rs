@@ -4,9 +4,9 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, Sleep};
 
@@ -141,6 +141,7 @@ impl Clock for HostClock {
     }
     /// The time passes at once: nothing else runs on this thread meanwhile.
     fn block(&self, duration: Duration) {
-        let _ = std::pin::pin!(tokio::time::advance(duration)).now_or_never();
+        let mut passing = Context::from_waker(Waker::noop());
+        let _ = std::pin::pin!(tokio::time::advance(duration)).poll(&mut passing);
     }
 }
